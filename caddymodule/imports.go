@@ -1,0 +1,3 @@
+package caddymodule
+
+import _ "github.com/dgate-io/caddy-dgate/handlers" // registers http.handlers.dgate
