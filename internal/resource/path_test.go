@@ -1,0 +1,51 @@
+package resource
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestKeyOfEveryKind(t *testing.T) {
+	for _, k := range All {
+		var values []string
+		for _, f := range k.KeyFields() {
+			if _, ok := k.FieldByName(f); !ok {
+				t.Errorf("%s: key field %s is not a field", k.Name, f)
+			}
+			values = append(values, "x-"+f)
+		}
+		key := k.KeyOf(values...)
+		if key.Kind != k.Name {
+			t.Errorf("%s: key is of kind %q", k.Name, key.Kind)
+		}
+		if diff := cmp.Diff(values, k.KeyValues(key)); diff != "" {
+			t.Errorf("%s: values (-want +got):\n%s", k.Name, diff)
+		}
+	}
+}
+
+func TestCheckKey(t *testing.T) {
+	tests := map[string]struct {
+		key  Key
+		want string
+	}{
+		"in a namespace":     {key: Key{Kind: "service", Namespace: "a", Name: "b"}},
+		"global":             {key: Key{Kind: "namespace", Name: "b"}},
+		"a slash":            {key: Key{Kind: "service", Namespace: "a", Name: "b/c"}, want: "name may only have ASCII letters, digits, '.', '_' and '-'"},
+		"up":                 {key: Key{Kind: "service", Namespace: "..", Name: "b"}, want: "namespace must begin with a letter or a digit"},
+		"no namespace":       {key: Key{Kind: "service", Name: "b"}, want: "namespace is required"},
+		"nothing of a thing": {key: Key{Kind: "namespace"}, want: "name is required"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			got := ""
+			if err := MustKind(tt.key.Kind).CheckKey(tt.key); err != nil {
+				got = err.Error()
+			}
+			if got != tt.want {
+				t.Errorf("CheckKey = %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
