@@ -1,0 +1,192 @@
+package adminclient
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"runtime"
+	"time"
+)
+
+// The bounds of a call.
+const (
+	maxResponse    = 256 << 20 // a listing of modules is large
+	maxRedirects   = 10
+	dialTimeout    = 10 * time.Second
+	headerTimeout  = 2 * time.Minute
+	idleConnection = 30 * time.Second
+)
+
+// Options say where the server is and how to talk to it.
+type Options struct {
+	// Address is a URL or unix//path; see [DefaultAddress]. Without a path it gets /dgate.
+	Address string
+	// User and Password are sent with basic authentication, unless User is empty. They win over
+	// those in the address.
+	User, Password string
+	// Follow follows redirects, with the credentials only as long as they lead to the same host.
+	Follow bool
+	// Version is part of the User-Agent.
+	Version string
+	// Trace, if set, is called with every exchange, redirects included.
+	Trace func(Exchange)
+}
+
+// Exchange is one request and its answer.
+type Exchange struct {
+	Proto, Method, URL, Status string
+	Took                       time.Duration
+}
+
+// Client sends requests to one server.
+type Client struct {
+	options Options
+	address address
+	http    *http.Client
+}
+
+// New makes a client. It does not connect yet.
+func New(options Options) (*Client, error) {
+	addr, err := parseAddress(options.Address)
+	if err != nil {
+		return nil, err
+	}
+	if options.User == "" && addr.user != nil {
+		options.User = addr.user.Username()
+		options.Password, _ = addr.user.Password()
+	}
+	dialer := &net.Dialer{Timeout: dialTimeout}
+	transport := &http.Transport{
+		Proxy:                 http.ProxyFromEnvironment,
+		DialContext:           dialer.DialContext,
+		ForceAttemptHTTP2:     true,
+		TLSHandshakeTimeout:   dialTimeout,
+		ResponseHeaderTimeout: headerTimeout,
+		IdleConnTimeout:       idleConnection,
+	}
+	if addr.socket != "" {
+		transport.Proxy = nil
+		transport.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return dialer.DialContext(ctx, "unix", addr.socket)
+		}
+	}
+	return &Client{options: options, address: addr, http: &http.Client{
+		Transport:     transport,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}}, nil
+}
+
+// Close lets go of idle connections.
+func (c *Client) Close() { c.http.CloseIdleConnections() }
+
+// Call is one request of the admin API.
+type Call struct {
+	Method string
+	// Path are the segments after /dgate, not escaped.
+	Path  []string
+	Query url.Values
+	// Body is JSON, or nil.
+	Body []byte
+	// Header has preconditions and the like.
+	Header http.Header
+}
+
+// Answer is a successful response.
+type Answer struct {
+	Status int
+	Header http.Header
+	Body   []byte
+}
+
+// Do sends a request and reads the answer. A status of 400 and up is an [*Error].
+func (c *Client) Do(ctx context.Context, call Call) (*Answer, error) {
+	target, err := url.Parse(c.address.url(call.Path, call.Query))
+	if err != nil {
+		return nil, fmt.Errorf("admin address: %w", err)
+	}
+	trusted := target
+	for range maxRedirects {
+		answer, next, err := c.once(ctx, call, target, sameOrigin(trusted, target))
+		if err != nil || next == nil {
+			return answer, err
+		}
+		target = next
+	}
+	return nil, fmt.Errorf("stopped after %d redirects", maxRedirects)
+}
+
+// once sends a request to one address. next is where the server redirects to.
+func (c *Client) once(ctx context.Context, call Call, target *url.URL, credentials bool) (answer *Answer, next *url.URL, err error) {
+	req, err := http.NewRequestWithContext(ctx, call.Method, target.String(), bytes.NewReader(call.Body))
+	if err != nil {
+		return nil, nil, err
+	}
+	for name, values := range call.Header {
+		req.Header[name] = values
+	}
+	req.Header.Set("User-Agent", fmt.Sprintf("DGate CLI %s;os=%s;arch=%s", c.options.Version, runtime.GOOS, runtime.GOARCH))
+	if call.Body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	if c.options.User != "" && credentials {
+		req.SetBasicAuth(c.options.User, c.options.Password)
+	}
+	start := time.Now()
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return nil, nil, withHint(err)
+	}
+	defer resp.Body.Close()
+	if c.options.Trace != nil {
+		c.options.Trace(Exchange{Proto: resp.Proto, Method: call.Method, URL: target.String(), Status: resp.Status, Took: time.Since(start)})
+	}
+	if resp.StatusCode >= 300 && resp.StatusCode < 400 && resp.StatusCode != http.StatusNotModified {
+		next, err = c.redirect(call.Method, target, resp)
+		return nil, next, err
+	}
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxResponse+1))
+	switch {
+	case err != nil:
+		return nil, nil, fmt.Errorf("read the answer: %w", err)
+	case len(body) > maxResponse:
+		return nil, nil, fmt.Errorf("the answer is larger than %d MiB", maxResponse>>20)
+	case resp.StatusCode >= 400:
+		return nil, nil, errorFrom(resp.StatusCode, resp.Header.Get("Content-Type"), body)
+	}
+	return &Answer{Status: resp.StatusCode, Header: resp.Header, Body: body}, nil, nil
+}
+
+// redirect decides whether to go where the answer points.
+func (c *Client) redirect(method string, from *url.URL, resp *http.Response) (*url.URL, error) {
+	if !c.options.Follow {
+		return nil, ErrRedirect
+	}
+	to, err := from.Parse(resp.Header.Get("Location"))
+	switch {
+	case err != nil || resp.Header.Get("Location") == "" || (to.Scheme != "http" && to.Scheme != "https"):
+		return nil, &Error{Status: resp.StatusCode, Message: "it redirects to an address that cannot be followed"}
+	case method != http.MethodGet && resp.StatusCode != http.StatusTemporaryRedirect && resp.StatusCode != http.StatusPermanentRedirect:
+		// These would turn a write into a read, and look like success.
+		return nil, &Error{Status: resp.StatusCode, Message: "a " + method + " is only redirected by 307 and 308"}
+	case c.address.socket != "" && !sameOrigin(from, to):
+		return nil, &Error{Status: resp.StatusCode, Message: "a socket cannot be left by a redirect, to " + printable(to.String())}
+	}
+	return to, nil
+}
+
+// sameOrigin tells whether credentials for a may be shown to b.
+func sameOrigin(a, b *url.URL) bool { return a.Scheme == b.Scheme && a.Host == b.Host }
+
+// withHint says what to do where the text of the transport does not.
+func withHint(err error) error {
+	var op *net.OpError
+	if errors.As(err, &op) && op.Op == "dial" {
+		return fmt.Errorf("%w (is Caddy running? --admin or DGATE_ADMIN_API name its admin address)", err)
+	}
+	return err
+}

@@ -1,0 +1,98 @@
+package cli
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/pflag"
+	"golang.org/x/term"
+
+	"github.com/dgate-io/caddy-dgate/internal/adminclient"
+)
+
+// flags are those of every command; they may stand anywhere.
+type flags struct {
+	admin     string
+	auth      string
+	namespace string
+	output    string
+	follow    bool
+	verbose   bool
+	version   bool
+}
+
+// The output formats.
+const (
+	formatJSON  = "json"
+	formatYAML  = "yaml"
+	formatTable = "table"
+)
+
+var formats = []string{formatJSON, formatYAML, formatTable}
+
+// register adds the flags. What the environment has is not a default, since help would show it.
+func (f *flags) register(set *pflag.FlagSet, getenv func(string) string) {
+	follow, _ := strconv.ParseBool(getenv("DGATE_FOLLOW_REDIRECTS"))
+	set.StringVar(&f.admin, "admin", adminclient.DefaultAddress, "Caddy's admin `address`: a URL, or unix//path (env DGATE_ADMIN_API)")
+	set.StringVarP(&f.auth, "auth", "a", "", "`user:password` for the admin API; asks for an absent password (env DGATE_ADMIN_AUTH)")
+	set.StringVarP(&f.namespace, "namespace", "n", "", "`namespace` of the resource; * lists all")
+	set.StringVarP(&f.output, "output", "o", formatJSON, "output `format`: json, yaml or table")
+	set.BoolVarP(&f.follow, "follow", "f", follow, "follow redirects (env DGATE_FOLLOW_REDIRECTS)")
+	set.BoolVarP(&f.verbose, "verbose", "V", false, "print a line for each request")
+	set.BoolVarP(&f.version, "version", "v", false, "print the version")
+}
+
+// client makes the client that the flags ask for.
+func (s *session) client(given func(flag string) bool) (*adminclient.Client, error) {
+	if !slices.Contains(formats, s.flags.output) {
+		return nil, fmt.Errorf("output must be one of %s", strings.Join(formats, ", "))
+	}
+	options := adminclient.Options{Address: s.flags.admin, Follow: s.flags.follow, Version: s.program.Version}
+	if env := s.program.Getenv("DGATE_ADMIN_API"); env != "" && !given("admin") {
+		options.Address = env
+	}
+	auth := s.flags.auth
+	if !given("auth") {
+		auth = s.program.Getenv("DGATE_ADMIN_AUTH")
+	}
+	if auth != "" {
+		user, password, ok := strings.Cut(auth, ":")
+		if !ok {
+			var err error
+			if password, err = s.askPassword(user); err != nil {
+				return nil, err
+			}
+		}
+		options.User, options.Password = user, password
+	}
+	if s.flags.verbose {
+		options.Trace = func(e adminclient.Exchange) {
+			fmt.Fprintf(s.stdout, "%s %s %s - %s %s\n", e.Proto, e.Method, e.URL, e.Status, e.Took)
+		}
+	}
+	return adminclient.New(options)
+}
+
+// askPassword reads a password, unseen if somebody is typing.
+func (s *session) askPassword(user string) (string, error) {
+	fmt.Fprintf(s.stderr, "password for %s:", user)
+	defer fmt.Fprintln(s.stderr)
+	if f, ok := s.stdin.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		password, err := term.ReadPassword(int(f.Fd()))
+		return string(password), err
+	}
+	line, err := bufio.NewReader(s.stdin).ReadString('\n')
+	if err != nil && !errors.Is(err, io.EOF) {
+		return "", fmt.Errorf("read the password: %w", err)
+	}
+	if line == "" {
+		return "", errors.New("no password given")
+	}
+	return strings.TrimRight(line, "\r\n"), nil
+}

@@ -1,0 +1,160 @@
+package cli
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/dgate-io/caddy-dgate/internal/resource"
+)
+
+// input is what the arguments of one command say about a resource.
+type input struct {
+	kind   *resource.Kind
+	values map[string]json.RawMessage // by field name
+}
+
+// readInput reads arguments that may set the fields allowed. A positional argument is the last of
+// the key fields: the name.
+func (s *session) readInput(kind *resource.Kind, args []string, allowed []string) (*input, error) {
+	pairs, positional, err := parseArgs(args)
+	if err != nil {
+		return nil, err
+	}
+	keys := kind.KeyFields()
+	last := keys[len(keys)-1]
+	if len(positional) > 0 && slices.Contains(allowed, last) {
+		pairs = append(pairs, pair{key: last, op: asText, value: positional[0]})
+		positional = positional[1:]
+	}
+	if len(positional) > 0 {
+		return nil, fmt.Errorf("input error: unexpected argument %q; values are given as key=value", positional[0])
+	}
+	if s.flags.namespace != "" && slices.Contains(allowed, "namespace") {
+		pairs = append(pairs, pair{key: "namespace", op: asText, value: s.flags.namespace})
+	}
+	return s.readPairs(kind, pairs, allowed)
+}
+
+// readPairs converts pairs to fields.
+func (s *session) readPairs(kind *resource.Kind, pairs []pair, allowed []string) (*input, error) {
+	in := &input{kind: kind, values: map[string]json.RawMessage{}}
+	var unused []string
+	for _, p := range pairs {
+		field, ok := kind.FieldByName(p.key)
+		if !ok || !slices.Contains(allowed, field.Name) {
+			unused = append(unused, p.key)
+			continue
+		}
+		value, err := convert(field, p, func(name string) ([]byte, error) { return s.readFile(name, kind.MaxBody) })
+		if err != nil {
+			return nil, err
+		}
+		if given, ok := in.values[field.Name]; ok && !bytes.Equal(given, value) {
+			return nil, fmt.Errorf("input error: %s is given twice", field.Name)
+		}
+		in.values[field.Name] = value
+	}
+	if len(unused) > 0 {
+		return nil, fmt.Errorf("input error: unused keys found - %s%s", strings.Join(unused, ", "), suggestion(unused, allowed))
+	}
+	for _, p := range pairs {
+		deduce(in, p)
+	}
+	return in, nil
+}
+
+// suggestion names the nearest key to the first that is unknown.
+func suggestion(unused, allowed []string) string {
+	if len(allowed) == 0 {
+		return ""
+	}
+	if best := resource.Nearest(unused[0], allowed); best != "" {
+		return "; did you mean " + best + "?"
+	}
+	return "; the keys are " + strings.Join(allowed, ", ")
+}
+
+// require reports the fields that are missing.
+func (in *input) require(fields []string) error {
+	var missing []string
+	for _, f := range fields {
+		if _, ok := in.values[f]; !ok {
+			missing = append(missing, f)
+		}
+	}
+	if len(missing) > 0 {
+		return errors.New("missing required keys: " + strings.Join(missing, ", "))
+	}
+	return nil
+}
+
+// word is the value of a text field, empty if it was not given.
+func (in *input) word(field string) string {
+	var text string
+	_ = json.Unmarshal(in.values[field], &text) // what is no text is refused with the whole object
+	return text
+}
+
+// keyValues are the values of the key fields, with the defaults for those that were not given.
+func (in *input) keyValues() []string {
+	var values []string
+	for _, name := range in.kind.KeyFields() {
+		value := in.word(name)
+		if field, ok := in.kind.FieldByName(name); value == "" && ok {
+			value = field.Default
+		}
+		values = append(values, value)
+	}
+	return values
+}
+
+// object is the JSON of what was given, in the order of the fields.
+func (in *input) object() json.RawMessage { return in.render(nil) }
+
+// render is object, with further fields and their values where they were not given.
+func (in *input) render(further map[string]string) json.RawMessage {
+	var buf bytes.Buffer
+	buf.WriteByte('{')
+	for _, f := range in.kind.Fields {
+		value, ok := in.values[f.Name]
+		if !ok {
+			text, more := further[f.Name]
+			if !more {
+				continue
+			}
+			value = json.RawMessage(text)
+		}
+		if buf.Len() > 1 {
+			buf.WriteByte(',')
+		}
+		buf.Write(quote(f.Name))
+		buf.WriteByte(':')
+		buf.Write(value)
+	}
+	buf.WriteByte('}')
+	return buf.Bytes()
+}
+
+// readFile reads a file that is to become a value; "-" is the standard input.
+func (s *session) readFile(name string, limit int64) ([]byte, error) {
+	from := s.stdin
+	if name != "-" {
+		f, err := os.Open(name)
+		if err != nil {
+			return nil, err
+		}
+		defer f.Close()
+		from = f
+	}
+	content, err := io.ReadAll(io.LimitReader(from, limit+1))
+	if err == nil && int64(len(content)) > limit {
+		err = fmt.Errorf("%s is larger than %d bytes", name, limit)
+	}
+	return content, err
+}

@@ -1,0 +1,47 @@
+package cli
+
+import (
+	"fmt"
+	"net/http"
+
+	"github.com/spf13/cobra"
+)
+
+// nodeCommands are about the server, not about resources.
+func (s *session) nodeCommands() []*cobra.Command {
+	cluster := &cobra.Command{Use: "cluster", Short: "Look after the nodes", GroupID: groupNode, RunE: helpOrNoTopic}
+	cluster.AddCommand(
+		s.nodeCommand("status", "Show the state of the node that answers", http.MethodGet, "cluster", "status"),
+		s.nodeCommand("members", "List the nodes", http.MethodGet, "cluster", "members"),
+		s.nodeCommand("snapshot", "Make the node write a snapshot now", http.MethodPost, "cluster", "snapshot"),
+		helpCommand(cluster),
+	)
+	status := s.nodeCommand("status", "Show the state of the node that answers", http.MethodGet, "cluster", "status")
+	changelog := s.nodeCommand("changelog", "Show how many changes there were, and a hash that is equal on all nodes", http.MethodGet, "changelog")
+	status.GroupID, changelog.GroupID = groupNode, groupNode
+	return []*cobra.Command{status, cluster, changelog}
+}
+
+// nodeCommand prints the answer to a request without a body.
+func (s *session) nodeCommand(use, short, method string, path ...string) *cobra.Command {
+	return &cobra.Command{
+		Use: use, Short: short, Args: cobra.NoArgs,
+		ValidArgsFunction: cobra.NoFileCompletions,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			client, err := s.client(cmd.Flags().Changed)
+			if err != nil {
+				return err
+			}
+			defer client.Close()
+			data, err := client.Data(cmd.Context(), method, path, nil)
+			if err != nil {
+				return err
+			}
+			if err := s.print(nil, data); err != nil {
+				return err
+			}
+			_, err = fmt.Fprintln(s.stdout)
+			return err
+		},
+	}
+}

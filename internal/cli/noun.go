@@ -1,0 +1,160 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/dgate-io/caddy-dgate/internal/adminclient"
+	"github.com/dgate-io/caddy-dgate/internal/resource"
+)
+
+// verb is what can be done with the resources of every kind.
+type verb struct {
+	name    string
+	aliases []string
+	short   string
+	// fields are those that may be given, and those of them that must be.
+	fields func(*resource.Kind) (allowed, required []string)
+	run    func(context.Context, *session, *adminclient.Client, *input) error
+}
+
+var verbs = []verb{
+	{"create", []string{"mk", "put"}, "Create or replace a %s", everyField, runCreate},
+	{"delete", []string{"rm"}, "Delete a %s", keyFields, runDelete},
+	{"list", []string{"ls"}, "List the %s of a namespace", scopeFields, runList},
+	{"get", nil, "Show a %s", keyFields, runGet},
+}
+
+func everyField(k *resource.Kind) (allowed, required []string) {
+	for _, f := range k.Fields {
+		allowed = append(allowed, f.Name)
+		if f.Required {
+			required = append(required, f.Name)
+		}
+	}
+	return allowed, required
+}
+
+func keyFields(k *resource.Kind) (allowed, required []string) {
+	for _, name := range k.KeyFields() {
+		allowed = append(allowed, name)
+		if f, ok := k.FieldByName(name); ok && f.Required {
+			required = append(required, name)
+		}
+	}
+	return allowed, required
+}
+
+func scopeFields(k *resource.Kind) (allowed, required []string) {
+	last := k.KeyFields()[len(k.KeyFields())-1]
+	all, needed := keyFields(k)
+	return without(all, last), without(needed, last)
+}
+
+func without(words []string, word string) []string {
+	var out []string
+	for _, w := range words {
+		if w != word {
+			out = append(out, w)
+		}
+	}
+	return out
+}
+
+// nounCommands makes a command for each kind, with its verbs below.
+func (s *session) nounCommands() []*cobra.Command {
+	var nouns []*cobra.Command
+	for _, kind := range resource.All {
+		noun := &cobra.Command{
+			Use: kind.Name, Aliases: append([]string{kind.Plural}, kind.Aliases...),
+			Short: "Manage " + kind.Plural, Long: kind.Help + "\n\n" + fieldHelp(kind, everyField), GroupID: groupResources,
+			RunE: helpOrNoTopic,
+		}
+		for _, v := range verbs {
+			noun.AddCommand(s.verbCommand(kind, v))
+		}
+		noun.AddCommand(helpCommand(noun))
+		nouns = append(nouns, noun)
+	}
+	return nouns
+}
+
+// helpOrNoTopic is what a command does that only has others below it.
+func helpOrNoTopic(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return noTopic(args[0])
+	}
+	return cmd.Help()
+}
+
+func (s *session) verbCommand(kind *resource.Kind, v verb) *cobra.Command {
+	allowed, required := v.fields(kind)
+	noun := kind.Name
+	if v.name == "list" {
+		noun = kind.Plural
+	}
+	return &cobra.Command{
+		Use:     v.name + usage(kind, allowed),
+		Aliases: v.aliases,
+		Short:   fmt.Sprintf(v.short, noun),
+		Long:    fmt.Sprintf(v.short, noun) + ".\n\n" + fieldHelp(kind, v.fields),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			in, err := s.readInput(kind, args, allowed)
+			if err != nil {
+				return err
+			}
+			if err := in.require(required); err != nil {
+				return err
+			}
+			client, err := s.client(cmd.Flags().Changed)
+			if err != nil {
+				return err
+			}
+			defer client.Close()
+			if err := v.run(cmd.Context(), s, client, in); err != nil {
+				return err
+			}
+			// Every success ends with an extra newline, as it always did.
+			_, err = fmt.Fprintln(s.stdout)
+			return err
+		},
+		ValidArgsFunction: completeKeys(kind, allowed),
+	}
+}
+
+func runCreate(ctx context.Context, s *session, client *adminclient.Client, in *input) error {
+	written, err := client.Put(ctx, in.kind.KeyOf(in.keyValues()...), in.object(), adminclient.Condition{})
+	if err != nil {
+		return err
+	}
+	for _, w := range written.Warnings {
+		fmt.Fprintln(s.stderr, "warning:", w)
+	}
+	return s.print(in.kind, in.echo())
+}
+
+func runDelete(ctx context.Context, _ *session, client *adminclient.Client, in *input) error {
+	return client.Delete(ctx, in.kind.KeyOf(in.keyValues()...), adminclient.Condition{})
+}
+
+func runList(ctx context.Context, s *session, client *adminclient.Client, in *input) error {
+	var within []string
+	for _, name := range without(in.kind.KeyFields(), in.kind.KeyFields()[len(in.kind.KeyFields())-1]) {
+		within = append(within, in.word(name))
+	}
+	data, err := client.List(ctx, in.kind, within...)
+	if err != nil {
+		return err
+	}
+	return s.print(in.kind, data)
+}
+
+func runGet(ctx context.Context, s *session, client *adminclient.Client, in *input) error {
+	data, err := client.Get(ctx, in.kind.KeyOf(in.keyValues()...))
+	if err != nil {
+		return err
+	}
+	return s.print(in.kind, data)
+}

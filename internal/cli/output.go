@@ -1,0 +1,96 @@
+package cli
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/dgate-io/caddy-dgate/internal/resource"
+)
+
+// print writes data in the format that was asked for. kind may be nil.
+func (s *session) print(kind *resource.Kind, data json.RawMessage) error {
+	var out []byte
+	var err error
+	switch s.flags.output {
+	case formatYAML:
+		out, err = toYAML(data)
+	case formatTable:
+		out, err = toTable(kind, data)
+	default:
+		out, err = toJSON(data)
+	}
+	if err != nil {
+		return fmt.Errorf("print the answer: %w", err)
+	}
+	_, err = s.stdout.Write(out)
+	return err
+}
+
+// toJSON indents, and keeps the order of the members.
+func toJSON(data json.RawMessage) ([]byte, error) {
+	var buf bytes.Buffer
+	if err := json.Indent(&buf, bytes.TrimSpace(data), "", "  "); err != nil {
+		return nil, err
+	}
+	buf.WriteByte('\n')
+	return buf.Bytes(), nil
+}
+
+// toYAML keeps the order of the members too.
+func toYAML(data json.RawMessage) ([]byte, error) {
+	dec := json.NewDecoder(bytes.NewReader(data))
+	dec.UseNumber()
+	node, err := yamlNode(dec)
+	if err != nil {
+		return nil, err
+	}
+	var buf bytes.Buffer
+	enc := yaml.NewEncoder(&buf)
+	enc.SetIndent(2)
+	if err := errors.Join(enc.Encode(node), enc.Close()); err != nil {
+		return nil, err
+	}
+	return buf.Bytes(), nil
+}
+
+// yamlNode reads one JSON value as a YAML node.
+func yamlNode(dec *json.Decoder) (*yaml.Node, error) {
+	token, err := dec.Token()
+	if err != nil {
+		return nil, err
+	}
+	switch t := token.(type) {
+	case json.Delim:
+		node := &yaml.Node{Kind: yaml.SequenceNode, Tag: "!!seq"}
+		if t == '{' {
+			node.Kind, node.Tag = yaml.MappingNode, "!!map"
+		}
+		for dec.More() { // in an object, names and values take turns
+			child, err := yamlNode(dec)
+			if err != nil {
+				return nil, err
+			}
+			node.Content = append(node.Content, child)
+		}
+		if len(node.Content) == 0 {
+			node.Style = yaml.FlowStyle
+		}
+		_, err := dec.Token()
+		if errors.Is(err, io.EOF) {
+			err = io.ErrUnexpectedEOF
+		}
+		return node, err
+	case json.Number:
+		return &yaml.Node{Kind: yaml.ScalarNode, Value: t.String()}, nil
+	case nil:
+		return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!null", Value: "null"}, nil
+	default:
+		var node yaml.Node
+		return &node, node.Encode(t)
+	}
+}

@@ -1,0 +1,47 @@
+package cli
+
+import (
+	"path/filepath"
+	"strings"
+
+	"github.com/dgate-io/caddy-dgate/internal/resource"
+)
+
+// echoed are the fields that the original client printed after a create although they were not
+// given, with their JSON. A kind that is not listed prints what was given, and its namespace.
+var echoed = map[string]map[string]string{
+	"route": {"preserveHost": "false", "stripPath": "false"},
+}
+
+// echo is the answer to a create: the input, as the original client printed it.
+func (in *input) echo() []byte {
+	further := map[string]string{}
+	if in.kind.Scope != resource.Global {
+		further["namespace"] = `""`
+	}
+	for field, value := range echoed[in.kind.Name] {
+		further[field] = value
+	}
+	return in.render(further)
+}
+
+// deduced are fields whose value shows in the name of a file that another field is read from.
+var deduced = map[string]struct {
+	from, field string
+	byExtension map[string]string
+}{
+	"module": {"payload", "moduleType", map[string]string{
+		".js": resource.JavaScript, ".mjs": resource.JavaScript, ".cjs": resource.JavaScript,
+	}},
+}
+
+// deduce sets such a field, unless it was given.
+func deduce(in *input, p pair) {
+	rule, ok := deduced[in.kind.Name]
+	if !ok || p.key != rule.from || p.op != asFile || in.values[rule.field] != nil {
+		return
+	}
+	if value, ok := rule.byExtension[strings.ToLower(filepath.Ext(p.value))]; ok {
+		in.values[rule.field] = quote(value)
+	}
+}
