@@ -1,0 +1,255 @@
+package state
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"runtime/debug"
+
+	"github.com/dgate-io/caddy-dgate/internal/resource"
+	bolt "go.etcd.io/bbolt"
+)
+
+// Entry is one entry of the replicated log.
+type Entry struct {
+	Index, Term uint64
+	// Data is the command, as [Command.Encode] and [Split] made it.
+	Data []byte
+	// NoOp entries only move the applied index; their Data is not looked at.
+	NoOp bool
+}
+
+// OpResult is what became of one operation.
+type OpResult struct {
+	// Created is true if the resource did not exist before.
+	Created bool
+	// Changed is false if the resource was stored with the same data already.
+	Changed bool
+	// Version is the version of the resource now, or the index of its deletion.
+	Version uint64
+	// Record is the resource as it is now. For deletions only its Key is set.
+	Record
+}
+
+// Outcome is the answer to one entry.
+type Outcome struct {
+	// Index is the entry that the command was applied at.
+	Index uint64
+	// Results has one item per operation; nil when Err is set.
+	Results []OpResult
+	// Err is the same on every node: a *[resource.Error], and then nothing of the command was
+	// applied. Not part of what is agreed on are *[HaltError], *[StorageError] and [ErrClosed].
+	Err error
+}
+
+// Apply applies entries in order, in one transaction, and answers with one outcome for each. It
+// never panics. Entries that were applied before are skipped with an empty outcome.
+//
+// If an entry is not understood, that one and all after it are refused with a *[HaltError], now
+// and in every later call. If state.db cannot be written nothing is applied, the outcomes have a
+// *[StorageError], and the same entries can be applied again.
+func (db *DB) Apply(entries []Entry) []Outcome {
+	db.applying.Lock()
+	defer db.applying.Unlock()
+	outcomes := make([]Outcome, len(entries))
+	for i, e := range entries {
+		outcomes[i].Index = e.Index
+	}
+	switch {
+	case db.isClosed():
+		return refuse(outcomes, ErrClosed)
+	case db.Halted() != nil:
+		return refuse(outcomes, db.Halted())
+	}
+	panicked := db.applyBatch(entries, outcomes)
+	if panicked == nil {
+		return outcomes
+	}
+	// Something in the batch made us panic, and nothing was applied. One by one, to stop right
+	// before the culprit.
+	for i := range entries {
+		if db.Halted() != nil {
+			refuse(outcomes[i:], db.Halted())
+			break
+		}
+		outcomes[i] = Outcome{Index: entries[i].Index}
+		if err := db.applyBatch(entries[i:i+1], outcomes[i:i+1]); err != nil {
+			db.halt(&HaltError{Index: entries[i].Index, Reason: err.Error()})
+			outcomes[i].Err = db.Halted()
+		}
+	}
+	return outcomes
+}
+
+// refuse gives all outcomes one error.
+func refuse(outcomes []Outcome, err error) []Outcome {
+	for i := range outcomes {
+		outcomes[i].Results, outcomes[i].Err = nil, err
+	}
+	return outcomes
+}
+
+// batch is the transaction that a call of Apply is.
+type batch struct {
+	tx      *bolt.Tx
+	meta    meta
+	changes []Change
+}
+
+// applyBatch applies entries in one transaction. It returns what panicked, if something did;
+// then nothing was applied.
+func (db *DB) applyBatch(entries []Entry, outcomes []Outcome) (panicked error) {
+	defer func() {
+		if r := recover(); r != nil {
+			panicked = fmt.Errorf("applying a change panicked: %v\n%s", r, debug.Stack())
+		}
+	}()
+	b := &batch{meta: db.current()}
+	var halted *HaltError
+	err := db.handle.bolt.Update(func(tx *bolt.Tx) error {
+		b.tx = tx
+		for i, e := range entries {
+			if e.Index <= b.meta.index {
+				continue
+			}
+			if err := b.entry(e, &outcomes[i]); err != nil {
+				if !errors.As(err, &halted) {
+					return err
+				}
+				refuse(outcomes[i:], halted)
+				break
+			}
+			b.meta.index, b.meta.term = e.Index, e.Term
+		}
+		return b.meta.write(tx)
+	})
+	if err != nil {
+		refuse(outcomes, &StorageError{err})
+		return nil
+	}
+	db.publish(b.meta, b.changes)
+	if halted != nil {
+		db.halt(halted)
+	}
+	return nil
+}
+
+// entry applies one entry. A *HaltError means that it is not understood; other errors are those
+// of the database.
+func (b *batch) entry(e Entry, outcome *Outcome) error {
+	if e.NoOp {
+		return nil
+	}
+	env, err := decodeEnvelope(e.Data)
+	if err != nil {
+		return &HaltError{Index: e.Index, Reason: err.Error()}
+	}
+	if env.chunk != nil {
+		return b.putChunk(e.Index, env.chunk)
+	}
+	if err := b.collectChunks(e.Index); err != nil {
+		return err
+	}
+	if env.large != nil {
+		data, refused, err := b.assemble(env.large)
+		if err != nil {
+			return err
+		}
+		if refused != nil {
+			outcome.Err = refused
+			return nil
+		}
+		if env, err = decodeEnvelope(data); err != nil {
+			return &HaltError{Index: e.Index, Reason: err.Error()}
+		}
+		if env.chunk != nil || env.large != nil {
+			return &HaltError{Index: e.Index, Reason: "a large command has parts that are parts again"}
+		}
+	}
+	return b.command(e.Index, &env.command, outcome)
+}
+
+// command applies one command.
+func (b *batch) command(index uint64, cmd *Command, outcome *Outcome) error {
+	before, err := b.remembered(cmd)
+	if err != nil {
+		return err
+	}
+	if before != nil {
+		*outcome = *before
+		return nil
+	}
+	p, err := newPlan(b.tx, &b.meta, cmd.changes, index, cmd.Time)
+	if err != nil {
+		return err
+	}
+	if outcome.Err = p.err(len(cmd.changes)-len(p.results), len(p.results)); outcome.Err != nil {
+		return nil
+	}
+	if err := p.apply(); err != nil {
+		return err
+	}
+	if p.cluster != "" {
+		b.meta.clusterID = p.cluster
+	}
+	outcome.Results = p.results
+	b.roll(index, cmd.ID, p)
+	return b.remember(cmd.ID, outcome)
+}
+
+// roll adds what a command changed to the hash of the state, and to the feed.
+func (b *batch) roll(index uint64, id [16]byte, p *plan) {
+	h := sha256.New()
+	number := func(v uint64) { h.Write(binary.BigEndian.AppendUint64(nil, v)) }
+	text := func(s []byte) { number(uint64(len(s))); h.Write(s) }
+	var keys []resource.Key
+	for _, e := range p.order {
+		if !e.changed() {
+			continue
+		}
+		if len(keys) == 0 {
+			h.Write(b.meta.hash[:])
+			number(index)
+			h.Write(id[:])
+			text([]byte(p.cluster))
+		}
+		keys = append(keys, e.key)
+		text([]byte(e.key.Kind))
+		text(itemKey(e.key))
+		if e.new == nil {
+			number(0)
+			continue
+		}
+		number(e.new.version)
+		text(e.new.encode())
+	}
+	if len(keys) == 0 {
+		return
+	}
+	h.Sum(b.meta.hash[:0])
+	b.meta.changes += uint64(len(keys))
+	b.meta.latest, b.meta.latestIndex = id, index
+	b.changes = append(b.changes, Change{Index: index, Keys: keys})
+}
+
+// Check answers what [DB.Apply] would answer to a command with these operations, if nothing
+// changes in between: nil, or one error with all mistakes. It changes nothing.
+func (db *DB) Check(ops []Op) error {
+	cmd := Command{Ops: ops}
+	changes, err := cmd.changesOf()
+	if err != nil {
+		return err
+	}
+	return db.View(func(r *Reader) error {
+		m, err := readMeta(r.tx)
+		if err != nil {
+			return err
+		}
+		p, err := newPlan(r.tx, &m, changes, m.index+1, cmd.Time)
+		if err != nil {
+			return err
+		}
+		return p.err(0, len(ops))
+	})
+}

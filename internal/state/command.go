@@ -1,0 +1,193 @@
+package state
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/dgate-io/caddy-dgate/internal/resource"
+)
+
+// Mode says what a [Condition] demands of the resource that an operation changes.
+type Mode uint8
+
+// The modes of conditions.
+const (
+	// Any demands nothing.
+	Any Mode = iota
+	// Absent demands that the resource does not exist: create only.
+	Absent
+	// Present demands that the resource exists: replace only.
+	Present
+	// AtVersion demands that the resource exists and has the version of the condition.
+	AtVersion
+)
+
+// Condition must hold when an operation is applied, or its whole command fails with the code
+// precondition_failed.
+type Condition struct {
+	Mode    Mode
+	Version uint64 // for AtVersion
+}
+
+// Op is one change of one resource.
+type Op struct {
+	// Delete removes the resource instead of storing it.
+	Delete bool
+	// Key names the resource.
+	Key resource.Key
+	// Data is what [resource.Encode] made of a validated object; nil for Delete.
+	Data []byte
+	// If must hold for the change to happen.
+	If Condition
+}
+
+// Put makes the operation that stores an object.
+func Put(obj resource.Object, cond Condition) (Op, error) {
+	data, err := resource.Encode(obj)
+	if err != nil {
+		return Op{}, fmt.Errorf("encode %s: %w", obj.Key(), err)
+	}
+	return Op{Key: obj.Key(), Data: data, If: cond}, nil
+}
+
+// Delete makes the operation that removes a resource.
+func Delete(key resource.Key, cond Condition) Op { return Op{Delete: true, Key: key, If: cond} }
+
+// Command is a group of changes that happen together or not at all.
+type Command struct {
+	// ID identifies the command: one that was applied already is answered with its first
+	// outcome. The zero ID is not remembered.
+	ID [16]byte
+	// Time becomes createdAt and updatedAt. The proposer stamps it; applying reads no clock.
+	Time time.Time
+	// Proposer is the server id of the node that made the command; informational.
+	Proposer string
+	// ClusterID, if not empty, names the cluster. Only the first command of a log has it.
+	ClusterID string
+	// Ops are the changes, in order: later ones see what earlier ones did.
+	Ops []Op
+
+	// changes are the ops of a decoded command, with what the proposer derived from them.
+	changes []change
+}
+
+// Limits of commands, in bytes and operations.
+const (
+	// MaxCommandSize bounds an encoded command. It leaves room for several modules of 4 MiB.
+	MaxCommandSize = 24 << 20
+	// MaxOps bounds the operations of one command.
+	MaxOps = 10_000
+	// maxPart bounds a kind, a namespace or a name in a key.
+	maxPart = 1 << 10
+	// maxToken bounds the token of a claim; it is part of a bbolt key.
+	maxToken = 16 << 10
+)
+
+// changeType is what a change does; part of the format.
+type changeType uint64
+
+const (
+	putResource     changeType = 1
+	deleteResource  changeType = 2
+	setClusterID    changeType = 3
+	lastKnownChange            = setClusterID
+)
+
+// change is an operation as it travels: with the references and claims of its object, so that
+// applying it does not depend on how this version of the program understands the object.
+type change struct {
+	typ       changeType
+	key       resource.Key
+	data      []byte
+	cond      Condition
+	refs      []resource.Reference
+	claims    []resource.Claim
+	clusterID string
+}
+
+// changesOf derives what travels from what a caller asks for.
+func (c *Command) changesOf() ([]change, error) {
+	if len(c.Ops) > MaxOps {
+		return nil, resource.Errorf(resource.TooLarge, "a command must not have more than %d operations", MaxOps)
+	}
+	changes := make([]change, 0, len(c.Ops)+1)
+	if c.ClusterID != "" {
+		changes = append(changes, change{typ: setClusterID, clusterID: c.ClusterID})
+	}
+	for _, op := range c.Ops {
+		ch, err := op.derive()
+		if err != nil {
+			return nil, err
+		}
+		changes = append(changes, ch)
+	}
+	return changes, nil
+}
+
+// derive reads the object of an operation for its references and claims.
+func (op Op) derive() (change, error) {
+	if op.Delete {
+		return change{typ: deleteResource, key: op.Key, cond: op.If}, nil
+	}
+	kind, ok := resource.ByName(op.Key.Kind)
+	if !ok || kind.Name != op.Key.Kind {
+		return change{}, resource.Errorf(resource.BadRequest, "no such kind: %s", op.Key.Kind)
+	}
+	obj, err := resource.DecodeStored(kind, op.Data)
+	if err != nil {
+		return change{}, &resource.Error{Code: resource.BadRequest, Message: fmt.Sprintf("%s cannot be read", op.Key), Err: err}
+	}
+	if obj.Key() != op.Key {
+		return change{}, resource.Errorf(resource.BadRequest, "%s has the data of %s", op.Key, obj.Key())
+	}
+	return change{typ: putResource, key: op.Key, data: op.Data, cond: op.If, refs: obj.References(), claims: obj.Claims()}, nil
+}
+
+// op is the operation that a change was made of.
+func (c change) op() Op {
+	return Op{Delete: c.typ == deleteResource, Key: c.key, Data: c.data, If: c.cond}
+}
+
+// checkKey says what is wrong with a key as a key of the database. Names have their own rules,
+// which package resource knows; these only keep keys apart from each other.
+func checkKey(k resource.Key) error {
+	for _, part := range [...]string{k.Kind, k.Namespace, k.Name} {
+		if len(part) > maxPart || strings.IndexByte(part, 0) >= 0 {
+			return resource.Errorf(resource.BadRequest, "a key has a part that is too long or has a zero byte")
+		}
+	}
+	if k.Kind == "" || k.Name == "" {
+		return resource.Errorf(resource.BadRequest, "a key must have a kind and a name")
+	}
+	return nil
+}
+
+// check says what is wrong with a change in itself.
+func (c change) check() error {
+	if c.typ == setClusterID {
+		return nil
+	}
+	if err := checkKey(c.key); err != nil {
+		return err
+	}
+	for _, r := range c.refs {
+		if err := checkKey(r.Target); err != nil {
+			return err
+		}
+	}
+	for _, cl := range c.claims {
+		if len(cl.Token) > maxToken || cl.Token == "" {
+			return resource.Errorf(resource.BadRequest, "%s has a claim that is empty or too long", c.key)
+		}
+	}
+	return nil
+}
+
+func equalStored(a, b *stored) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return a.version == b.version && bytes.Equal(a.data, b.data)
+}

@@ -1,0 +1,103 @@
+package state
+
+import (
+	"encoding/binary"
+	"fmt"
+)
+
+// dedupeWindow is how many command ids are remembered. It is counted in commands and not in
+// time, so that all nodes forget the same ones.
+const dedupeWindow = 65_536
+
+// What an id is stored with: the index, and per operation the flags and the version. Failed
+// commands are not remembered: they left nothing, so running one again is a first run.
+const (
+	flagCreated = 1
+	flagChanged = 2
+)
+
+// remembered answers a command that was applied before.
+func (b *batch) remembered(cmd *Command) (*Outcome, error) {
+	if cmd.ID == [16]byte{} {
+		return nil, nil
+	}
+	value := b.tx.Bucket(bucketIDs).Get(cmd.ID[:])
+	if value == nil {
+		return nil, nil
+	}
+	outcome := &Outcome{}
+	bad := fmt.Errorf("remembered command: %w", errMalformed)
+	index, n := binary.Uvarint(value)
+	if n <= 0 {
+		return nil, bad
+	}
+	outcome.Index, value = index, value[n:]
+	for _, c := range cmd.changes {
+		if c.typ == setClusterID {
+			continue
+		}
+		flags, n := binary.Uvarint(value)
+		if n <= 0 {
+			return nil, bad
+		}
+		version, m := binary.Uvarint(value[n:])
+		if m <= 0 {
+			return nil, bad
+		}
+		value = value[n+m:]
+		result := OpResult{Created: flags&flagCreated != 0, Changed: flags&flagChanged != 0, Version: version, Record: Record{Key: c.key}}
+		if s, err := getStored(b.tx, c.key); err != nil {
+			return nil, err
+		} else if s != nil {
+			result.Record = s.record(c.key)
+		}
+		outcome.Results = append(outcome.Results, result)
+	}
+	return outcome, nil
+}
+
+// remember stores the outcome of a command under its id and forgets the oldest one.
+func (b *batch) remember(id [16]byte, outcome *Outcome) error {
+	if id == [16]byte{} {
+		return nil
+	}
+	value := binary.AppendUvarint(nil, outcome.Index)
+	for _, r := range outcome.Results {
+		var flags uint64
+		if r.Created {
+			flags |= flagCreated
+		}
+		if r.Changed {
+			flags |= flagChanged
+		}
+		value = binary.AppendUvarint(binary.AppendUvarint(value, flags), r.Version)
+	}
+	ids, order := b.tx.Bucket(bucketIDs), b.tx.Bucket(bucketIDOrder)
+	if err := ids.Put(id[:], value); err != nil {
+		return err
+	}
+	if err := order.Put(indexKey(outcome.Index), id[:]); err != nil {
+		return err
+	}
+	b.meta.ids++
+	for b.meta.ids > dedupeWindow {
+		key, old := order.Cursor().First()
+		if key == nil {
+			return fmt.Errorf("order of command ids: %w", errMalformed)
+		}
+		if err := ids.Delete(old); err != nil {
+			return err
+		}
+		if err := order.Delete(key); err != nil {
+			return err
+		}
+		b.meta.ids--
+	}
+	return nil
+}
+
+// rememberedOps reads how many results an outcome has; used to verify snapshots.
+func rememberedIndex(value []byte) (uint64, bool) {
+	index, n := binary.Uvarint(value)
+	return index, n > 0
+}

@@ -1,0 +1,91 @@
+package state
+
+import (
+	"crypto/sha256"
+	"fmt"
+
+	bolt "go.etcd.io/bbolt"
+)
+
+// fileFormat is the layout of state.db that this version of the program reads and writes.
+const fileFormat = 1
+
+var metaKey = []byte("state")
+
+// meta is what the state knows about itself; written in the transaction of each batch.
+type meta struct {
+	format      uint64
+	index, term uint64 // last applied entry
+	clusterID   string
+	changes     uint64 // how many resources were changed, ever
+	hash        [sha256.Size]byte
+	latest      [16]byte // id of the last command that changed something
+	latestIndex uint64
+	ids         uint64 // how many command ids are remembered
+	chunkBytes  uint64
+}
+
+func (m *meta) encode() []byte {
+	b := appendVarint(nil, 1, m.format)
+	b = appendVarint(b, 2, m.index)
+	b = appendVarint(b, 3, m.term)
+	b = appendString(b, 4, m.clusterID)
+	b = appendVarint(b, 5, m.changes)
+	b = appendString(b, 6, m.hash[:])
+	b = appendString(b, 7, m.latest[:])
+	b = appendVarint(b, 8, m.latestIndex)
+	b = appendVarint(b, 9, m.ids)
+	b = appendVarint(b, 10, m.chunkBytes)
+	return appendChecksum(b)
+}
+
+func decodeMeta(value []byte) (meta, error) {
+	var m meta
+	body, err := cutChecksum(value)
+	if err != nil {
+		return m, fmt.Errorf("description of the state: %w", err)
+	}
+	err = eachField(body, func(f field) (err error) {
+		var b []byte
+		switch f.number {
+		case 1:
+			m.format, err = f.varint()
+		case 2:
+			m.index, err = f.varint()
+		case 3:
+			m.term, err = f.varint()
+		case 4:
+			m.clusterID, err = f.string()
+		case 5:
+			m.changes, err = f.varint()
+		case 6:
+			if b, err = f.bytes(); copy(m.hash[:], b) != len(m.hash) {
+				err = errMalformed
+			}
+		case 7:
+			if b, err = f.bytes(); copy(m.latest[:], b) != len(m.latest) {
+				err = errMalformed
+			}
+		case 8:
+			m.latestIndex, err = f.varint()
+		case 9:
+			m.ids, err = f.varint()
+		case 10:
+			m.chunkBytes, err = f.varint()
+		default:
+			return unknownField("the description of the state", f)
+		}
+		return err
+	})
+	return m, err
+}
+
+func readMeta(tx *bolt.Tx) (meta, error) {
+	bucket := tx.Bucket(bucketMeta)
+	if bucket == nil {
+		return meta{}, fmt.Errorf("description of the state: %w", errMalformed)
+	}
+	return decodeMeta(bucket.Get(metaKey))
+}
+
+func (m *meta) write(tx *bolt.Tx) error { return tx.Bucket(bucketMeta).Put(metaKey, m.encode()) }

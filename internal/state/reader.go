@@ -1,0 +1,84 @@
+package state
+
+import (
+	"bytes"
+	"iter"
+
+	"github.com/dgate-io/caddy-dgate/internal/resource"
+	bolt "go.etcd.io/bbolt"
+)
+
+// Reader reads one consistent state. It is valid only inside the function given to [DB.View].
+type Reader struct {
+	tx   *bolt.Tx
+	meta meta
+}
+
+// View calls fn with the state as it is now; changes made meanwhile are not seen. The error is
+// that of fn, or [ErrClosed]. Keep views short: never wait for the network, a script, another
+// view or a change inside of one.
+func (db *DB) View(fn func(*Reader) error) error {
+	h, err := db.acquire()
+	if err != nil {
+		return err
+	}
+	defer db.release(h)
+	return h.bolt.View(func(tx *bolt.Tx) error {
+		m, err := readMeta(tx)
+		if err != nil {
+			return err
+		}
+		return fn(&Reader{tx, m})
+	})
+}
+
+// Index is the last entry that the state contains.
+func (r *Reader) Index() uint64 { return r.meta.index }
+
+// Get reads one resource; false if it does not exist. The record may be kept.
+func (r *Reader) Get(key resource.Key) (Record, bool, error) {
+	bucket := r.tx.Bucket(bucketResources).Bucket([]byte(key.Kind))
+	if bucket == nil {
+		return Record{}, false, nil
+	}
+	value := bucket.Get(itemKey(key))
+	if value == nil {
+		return Record{}, false, nil
+	}
+	s, err := decodeStored(value, false)
+	if err != nil {
+		return Record{}, false, damaged(key, err)
+	}
+	return s.record(key), true, nil
+}
+
+// List reads the resources of a kind and namespace, ordered by namespace and name. Namespace ""
+// is all of them. The records may be kept. After an error the listing is over.
+func (r *Reader) List(kind, namespace string) iter.Seq2[Record, error] {
+	return func(yield func(Record, error) bool) {
+		bucket := r.tx.Bucket(bucketResources).Bucket([]byte(kind))
+		if bucket == nil {
+			return
+		}
+		var prefix []byte
+		if namespace != "" {
+			prefix = join(namespace, "")
+		}
+		cursor := bucket.Cursor()
+		for k, v := cursor.Seek(prefix); k != nil && bytes.HasPrefix(k, prefix); k, v = cursor.Next() {
+			key, ok := splitItemKey(kind, k)
+			if !ok {
+				yield(Record{}, damaged(resource.Key{Kind: kind}, errMalformed))
+				return
+			}
+			s, err := decodeStored(v, false)
+			if err != nil {
+				yield(Record{}, damaged(key, err))
+				return
+			}
+			if !yield(s.record(key), nil) {
+				return
+			}
+		}
+	}
+}
