@@ -1,0 +1,159 @@
+package js
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+
+	"github.com/dop251/goja"
+)
+
+var errTimers = errors.New("too many timers")
+
+// Async runs work on a goroutine of its own, under the context of the call,
+// and returns a promise. When work returns, the promise is fulfilled on the
+// loop with convert(v), or rejected with the error; a panic in work rejects
+// it too. If the call ends before, the context is cancelled and the result
+// dropped.
+func Async[T any](vm *VM, work func(context.Context) (T, error), convert func(*VM, T) goja.Value) goja.Value {
+	p, resolve, reject := vm.NewPromise()
+	settle := vm.Pending()
+	ctx := vm.Context()
+	go func() {
+		v, err := recovered(ctx, work)
+		settle(func() {
+			if err != nil {
+				reject(vm.Error(err))
+				return
+			}
+			var out goja.Value
+			if ex := vm.rt.Try(func() { out = convert(vm, v) }); ex != nil {
+				reject(ex.Value())
+				return
+			}
+			resolve(out)
+		})
+	}()
+	return p
+}
+
+// recovered calls work; a panic becomes an error.
+func recovered[T any](ctx context.Context, work func(context.Context) (T, error)) (v T, err error) {
+	defer func() {
+		if x := recover(); x != nil {
+			err = &goPanic{x, debug.Stack()}
+		}
+	}()
+	return work(ctx)
+}
+
+// NewPromise returns a promise and the functions that settle it, which must be
+// called on the loop and with a value, not nil. Unlike those of
+// goja.Runtime.NewPromise they return no error to check: a script that is
+// interrupted in a reaction fails the call.
+func (vm *VM) NewPromise() (promise goja.Value, resolve, reject func(goja.Value)) {
+	p, res, rej := vm.rt.NewPromise()
+	return vm.rt.ToValue(p), vm.settler(res), vm.settler(rej)
+}
+
+func (vm *VM) settler(settle func(any) error) func(goja.Value) {
+	return func(v goja.Value) {
+		if v == nil {
+			v = goja.Undefined()
+		}
+		if err := settle(v); err != nil {
+			vm.run.fail(vm.failure(err, Throw))
+		}
+	}
+}
+
+// Blocking calls fn, a Go function that takes time, on this goroutine, without
+// counting that time as computing. fn must not use the VM. It should return
+// when VM.Context ends.
+func (vm *VM) Blocking(fn func()) {
+	if vm.slot.since.Load() == 0 { // not called by a script
+		fn()
+		return
+	}
+	used, _ := vm.slot.leave()
+	before := vm.slot.dog.now.Load()
+	defer func() {
+		if vm.slot.dog.now.Load()-before > 1 {
+			used = 0 // the script has really waited
+		}
+		vm.slot.enter(used)
+	}()
+	fn()
+}
+
+// protect calls fn; what it panics with becomes an error.
+func (vm *VM) protect(fn func()) (err error) {
+	defer func() {
+		if x := recover(); x != nil {
+			err = &goPanic{x, debug.Stack()}
+		}
+	}()
+	if ex := vm.rt.Try(fn); ex != nil {
+		return ex
+	}
+	return nil
+}
+
+// Error returns err as a JavaScript error object: a TypeError or SyntaxError
+// for errors of those names, what was thrown for an exception of this VM, else
+// an Error. If err has a method Name() string, that is the object's name.
+// Where such an object comes out of the call again, its cause is err.
+func (vm *VM) Error(err error) *goja.Object {
+	var (
+		te    *TypeError
+		se    *SyntaxError
+		ex    *goja.Exception
+		named interface{ Name() string }
+		obj   *goja.Object
+	)
+	switch {
+	case errors.As(err, &ex):
+		if thrown, ok := ex.Value().(*goja.Object); ok {
+			return thrown
+		}
+		obj = vm.newError("Error", ex.Value().String())
+	case errors.As(err, &te):
+		obj = vm.newError("TypeError", err.Error())
+	case errors.As(err, &se):
+		obj = vm.newError("SyntaxError", err.Error())
+	default:
+		obj = vm.newError("Error", err.Error())
+	}
+	if errors.As(err, &named) {
+		_ = obj.DefineDataProperty("name", vm.rt.ToValue(named.Name()), goja.FLAG_TRUE, goja.FLAG_TRUE, goja.FLAG_FALSE)
+	}
+	vm.remember(obj, err)
+	return obj
+}
+
+// newError constructs one of the built-in errors, even if the script has put
+// something else in its place.
+func (vm *VM) newError(class, message string) *goja.Object {
+	if class == "TypeError" {
+		return vm.rt.NewTypeError("%s", message)
+	}
+	ctor := vm.Value(errorClass(class), func(vm *VM) any { return vm.rt.Get(class) }).(goja.Value)
+	obj, err := vm.rt.New(ctor, vm.rt.ToValue(message))
+	if err != nil {
+		return vm.rt.NewTypeError("%s", message)
+	}
+	return obj
+}
+
+// errorClass is the key of an error constructor in VM.Value.
+type errorClass string
+
+// Throw throws err into the script; see Error for what the script sees. It
+// does not return.
+func (vm *VM) Throw(err error) { panic(vm.Error(err)) }
+
+// ThrowType throws a TypeError. It does not return.
+func (vm *VM) ThrowType(format string, args ...any) {
+	panic(vm.rt.NewTypeError("%s", fmt.Sprintf(format, args...)))
+}

@@ -1,0 +1,33 @@
+// Package js is the script engine: it bundles TypeScript and JavaScript
+// modules into one program, keeps pools of virtual machines that have run it,
+// and calls the functions found in it under limits.
+//
+// The walk of a call: [Engine.Compile] checks the sources before any parser
+// sees them, bundles them with esbuild, compiles the result for goja and runs
+// its top level once. [Engine.NewPool] lends out a [VM] per call. [VM.Start]
+// runs a hook on the goroutine of its caller until it has settled or waits for
+// something; [Run.Resume] and [Run.Wait] go on with it; [Run.End] gives up what
+// is left. No goroutine exists for a script, except while Go work that it
+// asked for is running.
+//
+// # Limits
+//
+// One watchdog goroutine per [Engine], which ends when no script is running,
+// interrupts a script that computes for too long, that makes the heap grow
+// too far, whose time is up or whose caller has gone. A VM that was
+// interrupted, has overflowed its stack or in which Go code has panicked is
+// never used again: goja's promises do not settle any more on such a VM.
+//
+// Scripts are trusted but buggy, and the limits are made for that. What they
+// cannot stop: a single native call of goja that computes for long (sorting or
+// serialising a huge array) is interrupted only when it returns, and a single
+// native allocation that passes the caps of this package is not undone.
+//
+// # What this package does not do
+//
+// It knows nothing of HTTP, of what a hook means, of resources or of the
+// gateway: hooks are names in [Options], and everything a script can reach
+// beyond the language, console, timers and process comes from the [Module] and
+// [Global] values it is given. It reads no files, opens no connections, and
+// does not check types: TypeScript is transpiled.
+package js

@@ -1,0 +1,127 @@
+package js
+
+import (
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/dop251/goja"
+)
+
+// maxFrames is how many lines of a stack are kept.
+const maxFrames = 20
+
+// framePC is the offset into goja's byte code that ends a frame.
+var framePC = regexp.MustCompile(`:(\d+):(\d+)\(\d+\)`)
+
+// framePosition finds file, line and column in a line of a stack.
+var framePosition = regexp.MustCompile(`^\s*at (?:.* \()?([^()\s]+):(\d+):(\d+)\)?$`)
+
+// thrown makes an error of a value that a script has thrown or rejected with.
+// frames may be nil; then the position is looked for in the value's stack.
+func (vm *VM) thrown(v goja.Value, frames []goja.StackFrame) *Error {
+	e := &Error{Kind: Throw, Value: v}
+	if ex := vm.rt.Try(func() { vm.describe(e, v) }); ex != nil {
+		e.Message = "exception that cannot be read"
+	}
+	e.Err = vm.causeOf(v)
+	if e.Line == 0 {
+		vm.locate(e, frames)
+	}
+	return e
+}
+
+// describe fills in message and stack.
+func (vm *VM) describe(e *Error, v goja.Value) {
+	obj, ok := v.(*goja.Object)
+	if !ok || obj.ClassName() != "Error" {
+		e.Message = vm.Inspect(v)
+		return
+	}
+	e.Message = truncate(obj.String(), maxLine)
+	if stack, ok := obj.Get("stack").(goja.String); ok {
+		vm.parseStack(e, cleanStack(stack.String()))
+	}
+}
+
+// cleanStack removes what only goja's authors can use.
+func cleanStack(s string) string { return framePC.ReplaceAllString(s, ":$1:$2") }
+
+// parseStack takes the frames out of the text of a stack, and the position of
+// the first that is in a module.
+func (vm *VM) parseStack(e *Error, stack string) {
+	var frames []string
+	for line := range strings.Lines(stack) {
+		line = strings.TrimSpace(line)
+		if !strings.HasPrefix(line, "at ") {
+			continue
+		}
+		if len(frames) < maxFrames {
+			frames = append(frames, line)
+		}
+		if e.Line != 0 {
+			continue
+		}
+		if m := framePosition.FindStringSubmatch(line); m != nil {
+			if _, ok := vm.prog.files[m[1]]; ok {
+				e.File = m[1]
+				e.Line, _ = strconv.Atoi(m[2])
+				e.Column, _ = strconv.Atoi(m[3])
+			}
+		}
+	}
+	e.Stack = strings.Join(frames, "\n")
+}
+
+// locate fills in position and stack from frames.
+func (vm *VM) locate(e *Error, frames []goja.StackFrame) {
+	var lines []string
+	for i := range frames {
+		f := &frames[i]
+		pos := f.Position()
+		if _, ok := vm.prog.files[pos.Filename]; ok && e.Line == 0 {
+			e.File, e.Line, e.Column = pos.Filename, pos.Line, pos.Column
+		}
+		if len(lines) == maxFrames {
+			break
+		}
+		if pos.Filename == "" {
+			lines = append(lines, "at "+f.FuncName()+" (native)")
+		} else {
+			lines = append(lines, "at "+f.FuncName()+" ("+pos.String()+")")
+		}
+	}
+	if e.Stack == "" {
+		e.Stack = strings.Join(lines, "\n")
+	}
+}
+
+// causeOf returns the Go error behind a value that Error has made, or nil.
+func (vm *VM) causeOf(v goja.Value) error {
+	obj, ok := v.(*goja.Object)
+	if !ok {
+		return nil
+	}
+	for i := range vm.causes {
+		if vm.causes[i].obj == obj {
+			return vm.causes[i].err
+		}
+	}
+	return nil
+}
+
+// cause is a Go error and the object that a script sees of it.
+type cause struct {
+	obj *goja.Object
+	err error
+}
+
+// maxCauses is how many Go errors of a call are remembered.
+const maxCauses = 32
+
+// remember keeps the Go error behind obj until the call ends.
+func (vm *VM) remember(obj *goja.Object, err error) {
+	if len(vm.causes) < maxCauses && vm.active {
+		vm.causes = append(vm.causes, cause{obj, err})
+	}
+}

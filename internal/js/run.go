@@ -1,0 +1,334 @@
+package js
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"runtime/debug"
+
+	"github.com/dop251/goja"
+	"go.uber.org/zap"
+)
+
+// Run is a call that has been started. It belongs to the goroutine of its VM,
+// and must not be used after End: the next call on the VM reuses it.
+type Run struct {
+	vm      *VM
+	hook    string
+	used    int64 // ticks of the present stretch
+	done    bool
+	promise *goja.Promise // what the hook returned, while that is pending
+	value   goja.Value
+	err     *Error
+}
+
+// Start calls the hook with that number (its place in Options.Hooks) and runs
+// the script until the hook has settled or waits for something. scope is what
+// VM.Scope returns during the call. It does not block, other than by
+// computing within the limits.
+//
+// The hook's this is undefined. A hook that the program does not have fails
+// with kind NotFunction.
+func (vm *VM) Start(ctx context.Context, hook int, scope any, args ...goja.Value) *Run {
+	r := vm.begin(ctx, vm.engine.hooks[hook].name, scope)
+	if vm.hooks[hook] == nil {
+		return r.fail(&Error{Kind: NotFunction, Message: r.hook + " is not exported"})
+	}
+	var argv []goja.Value
+	if len(args) <= len(vm.args) { // the usual case; args then stays on the caller's stack
+		argv = vm.args[:copy(vm.args[:], args)]
+	} else {
+		argv = append(argv, args...)
+	}
+	return r.start(vm.hooks[hook], argv)
+}
+
+// begin binds the VM to a call.
+func (vm *VM) begin(ctx context.Context, hook string, scope any) *Run {
+	if vm.active {
+		panic("js: Start before the End of the previous call")
+	}
+	vm.ctx, vm.scope, vm.active = ctx, scope, true
+	vm.call++
+	vm.slot.ctx, vm.slot.base = ctx, 0
+	vm.run = Run{vm: vm, hook: hook}
+	return &vm.run
+}
+
+// start makes the first call into the script.
+func (r *Run) start(fn goja.Callable, args []goja.Value) *Run {
+	vm := r.vm
+	if vm.dead {
+		return r.fail(&Error{Kind: Panic, Message: "the VM has been interrupted before and cannot run any more"})
+	}
+	if vm.ctx.Err() != nil {
+		return r.fail(contextError(vm.ctx))
+	}
+	vm.slot.enter(0)
+	v, err := vm.invoke(fn, args)
+	switch {
+	case err != nil:
+		r.fail(vm.failure(err, Throw))
+	case !r.done: // it has not failed inside of a native function
+		r.returned(v)
+		r.turn()
+	}
+	r.leave()
+	return r
+}
+
+// invoke calls fn; a Go panic becomes an error.
+func (vm *VM) invoke(fn goja.Callable, args []goja.Value) (v goja.Value, err error) {
+	defer func() {
+		if x := recover(); x != nil {
+			v, err = nil, &goPanic{x, debug.Stack()}
+		}
+	}()
+	return fn(goja.Undefined(), args...)
+}
+
+// leave ends a stretch of script, and fails the run if it was interrupted
+// after all script had been left.
+func (r *Run) leave() {
+	var fired Kind
+	if r.used, fired = r.vm.slot.leave(); fired != 0 && !r.vm.dead {
+		r.fail(r.vm.interrupted(fired, nil))
+	}
+}
+
+// returned takes what the hook has returned.
+func (r *Run) returned(v goja.Value) {
+	if obj, ok := v.(*goja.Object); ok {
+		if r.promise = promiseOf(obj); r.promise != nil {
+			return
+		}
+	}
+	r.value, r.done = v, true
+}
+
+var promiseType = reflect.TypeFor[*goja.Promise]()
+
+// promiseOf returns the promise that obj is, or nil. It does not run script.
+func promiseOf(obj *goja.Object) *goja.Promise {
+	if obj.ExportType() != promiseType {
+		return nil
+	}
+	p, _ := obj.Export().(*goja.Promise)
+	return p
+}
+
+// settle looks whether the promise that the run waits for has settled.
+func (r *Run) settle() {
+	switch p := r.promise; p.State() {
+	case goja.PromiseStateFulfilled:
+		r.value, r.done = p.Result(), true
+	case goja.PromiseStateRejected:
+		r.vm.handled(p)
+		e := r.vm.thrown(p.Result(), nil)
+		e.Kind = Reject
+		r.fail(e)
+	}
+}
+
+// turn runs what is ready until the run is done or has to wait. The slot is
+// entered.
+func (r *Run) turn() {
+	vm := r.vm
+	for !r.done {
+		if r.settle(); r.done {
+			return
+		}
+		if vm.loop.next(vm) {
+			continue
+		}
+		if !vm.loop.outstanding() && !r.done {
+			r.fail(&Error{Kind: NeverSettles, Message: "waits for a promise that can never settle"})
+		}
+		return
+	}
+}
+
+// Done reports whether the call has settled, failed or been interrupted.
+func (r *Run) Done() bool { return r.done }
+
+// Resume runs what has become ready since, without blocking, and returns Done.
+func (r *Run) Resume() bool {
+	if r.done {
+		return true
+	}
+	if vm := r.vm; vm.Context().Err() != nil {
+		r.fail(contextError(vm.own))
+	} else if vm.loop.ready() {
+		vm.slot.ctx = vm.own
+		vm.slot.enter(r.used)
+		r.turn()
+		r.leave()
+	}
+	return r.done
+}
+
+// Wait runs the call until it has settled, its time is up or the caller's
+// context ends, and returns what it has settled with. The error is an *Error.
+func (r *Run) Wait() (goja.Value, error) {
+	for !r.Resume() {
+		r.vm.loop.wait(r.vm.own)
+		r.used = 0
+	}
+	if r.err != nil {
+		return nil, r.err
+	}
+	return r.value, nil
+}
+
+// End ends the call. It must be called once, when the result is no longer
+// needed. What the call is still waiting for is given up: its context is
+// cancelled, and completions that come later are dropped.
+func (r *Run) End() {
+	vm := r.vm
+	if !vm.active {
+		return
+	}
+	vm.active, vm.scope, vm.token = false, nil, nil
+	if len(vm.rejected) > 0 {
+		vm.slot.enter(0)
+		vm.logRejected()
+		if _, fired := vm.slot.leave(); fired != 0 {
+			vm.dead = true
+		}
+	}
+	if vm.cancel != nil {
+		vm.cancel()
+	}
+	vm.own, vm.cancel, vm.ctx, vm.slot.ctx = nil, nil, nil, nil
+	vm.loop.reset()
+	clear(vm.args[:])
+	if len(vm.causes) > 0 {
+		clear(vm.causes)
+		vm.causes = vm.causes[:0]
+	}
+	r.value, r.promise, r.done = nil, nil, true
+	vm.uses++
+}
+
+// fail ends the run with e.
+func (r *Run) fail(e *Error) *Run {
+	if e.Module == "" {
+		e.Module = r.vm.prog.entry
+	}
+	e.Hook = r.hook
+	r.value, r.err, r.done = nil, e, true
+	return r
+}
+
+// goPanic is a Go panic as an error.
+type goPanic struct {
+	value any
+	stack []byte
+}
+
+func (p *goPanic) Error() string { return fmt.Sprint("panic: ", p.value) }
+
+// failure turns an error out of goja into ours. Where the script can no longer
+// be trusted to run, the VM is marked.
+func (vm *VM) failure(err error, kind Kind) *Error {
+	var (
+		own         *Error
+		gopanic     *goPanic
+		interrupted *goja.InterruptedError
+		overflow    *goja.StackOverflowError
+		exception   *goja.Exception
+	)
+	switch {
+	case errors.As(err, &interrupted):
+		_, fired := vm.slot.leave()
+		vm.slot.enter(0)
+		return vm.interrupted(fired, interrupted.Stack())
+	case errors.As(err, &overflow):
+		vm.dead = true
+		e := &Error{Kind: Stack, Message: fmt.Sprintf("calls nest deeper than %d", vm.limits.Stack)}
+		vm.locate(e, overflow.Stack())
+		return e
+	case errors.As(err, &gopanic):
+		vm.dead = true
+		cause, _ := gopanic.value.(error)
+		return &Error{Kind: Panic, Message: gopanic.Error(), Stack: string(gopanic.stack), Err: cause}
+	case errors.As(err, &exception):
+		e := vm.thrown(exception.Value(), exception.Stack())
+		e.Kind = kind
+		return e
+	case errors.As(err, &own):
+		return own
+	}
+	return &Error{Kind: kind, Message: err.Error(), Err: err}
+}
+
+// interrupted returns the error for a limit that was broken.
+func (vm *VM) interrupted(kind Kind, stack []goja.StackFrame) *Error {
+	vm.dead = true
+	e := &Error{Kind: kind}
+	switch kind {
+	case CPU:
+		e.Message = fmt.Sprintf("computed for longer than %s", vm.limits.CPU)
+	case Heap:
+		e.Message = fmt.Sprintf("memory grew by more than %d MiB", vm.limits.Heap>>20)
+	case Timeout:
+		e.Message = fmt.Sprintf("took longer than %s", vm.limits.Timeout)
+	case Cancelled:
+		e.Message, e.Err = "the caller has gone", context.Canceled
+	default:
+		e.Kind, e.Message = Cancelled, "interrupted"
+	}
+	vm.locate(e, stack)
+	return e
+}
+
+// contextKind tells a time limit from a caller that has gone.
+func contextKind(ctx context.Context) Kind {
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return Timeout
+	}
+	return Cancelled
+}
+
+// contextError returns the error for a context that is done.
+func contextError(ctx context.Context) *Error {
+	if contextKind(ctx) == Timeout {
+		return &Error{Kind: Timeout, Message: "took longer than allowed", Err: context.Cause(ctx)}
+	}
+	return &Error{Kind: Cancelled, Message: "the caller has gone", Err: context.Cause(ctx)}
+}
+
+// rejection is goja's promise rejection tracker.
+func (vm *VM) rejection(p *goja.Promise, op goja.PromiseRejectionOperation) {
+	if op == goja.PromiseRejectionReject {
+		vm.rejected = append(vm.rejected, p)
+		return
+	}
+	vm.handled(p)
+}
+
+// handled forgets a rejected promise.
+func (vm *VM) handled(p *goja.Promise) {
+	for i, q := range vm.rejected {
+		if p == q {
+			vm.rejected = append(vm.rejected[:i], vm.rejected[i+1:]...)
+			return
+		}
+	}
+}
+
+// logRejected reports the promises that were rejected in this call and that
+// nothing has handled.
+func (vm *VM) logRejected() {
+	for i, p := range vm.rejected {
+		if i == 10 || vm.dead {
+			break
+		}
+		e := vm.thrown(p.Result(), nil)
+		vm.log.Error("unhandled promise rejection",
+			zap.String("hook", vm.run.hook), zap.String("error", e.Message), zap.String("stack", e.Stack))
+	}
+	clear(vm.rejected)
+	vm.rejected = vm.rejected[:0]
+}
