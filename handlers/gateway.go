@@ -1,43 +1,139 @@
-// Package handlers has the HTTP handlers that DGate adds to Caddy.
+// Package handlers has the HTTP handlers that DGate adds to Caddy, and what they need of Caddy:
+// its reverse proxy, its errors, its placeholders. Routing and scripts are in internal/gateway.
 package handlers
 
 import (
+	"context"
 	"errors"
+	"fmt"
+	"math"
 	"net/http"
+	"strconv"
+	"time"
 
 	"github.com/caddyserver/caddy/v2"
-	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/dgate-io/caddy-dgate/internal/gateway"
 )
 
-func init() {
-	caddy.RegisterModule(new(Gateway))
-	httpcaddyfile.RegisterHandlerDirective("dgate", parseGateway)
-	httpcaddyfile.RegisterDirectiveOrder("dgate", httpcaddyfile.Before, "reverse_proxy")
+func init() { caddy.RegisterModule(new(Gateway)) }
+
+// App is the part of the dgate app that the handlers need.
+type App interface {
+	// Gateway is what routes requests.
+	Gateway() *gateway.Gateway
+	// Ready blocks until the stored resources can be served, or ctx is done.
+	Ready(ctx context.Context) error
+	// Proxy reaches the upstreams of services.
+	Proxy() *Proxy
 }
 
-// Gateway routes each request through the resources of the dgate app.
-type Gateway struct{}
+// Gateway routes each request through the resources of the dgate app: a route is found by
+// method and path, its modules run, and its service is proxied to. Requests that no route takes
+// are answered 404, or 405 if only the method is wrong.
+//
+// Placeholders that later handlers and logs can use:
+//
+// Placeholder | Description
+// ------------|------------
+// `{http.dgate.namespace}` | Namespace of the route
+// `{http.dgate.route}` | Name of the route
+// `{http.dgate.service}` | Name of its service
+// `{http.dgate.module}` | Name of its entry module
+type Gateway struct {
+	// The namespace whose routes are used. Default: `default`, or the only namespace there is.
+	Namespace string `json:"namespace,omitempty"`
+
+	// Hand requests to the next handler when there is no namespace or no route for them.
+	// Wrong methods and failures are answered all the same. Default: false.
+	Fallthrough bool `json:"fallthrough,omitempty"`
+
+	app App
+}
+
+// readyTimeout is how long a request that comes before the store is open is made to wait.
+const readyTimeout = 10 * time.Second
 
 // CaddyModule implements [caddy.Module].
 func (*Gateway) CaddyModule() caddy.ModuleInfo {
 	return caddy.ModuleInfo{ID: "http.handlers.dgate", New: func() caddy.Module { return new(Gateway) }}
 }
 
-// ServeHTTP implements [caddyhttp.MiddlewareHandler].
-func (*Gateway) ServeHTTP(http.ResponseWriter, *http.Request, caddyhttp.Handler) error {
-	return caddyhttp.Error(http.StatusNotFound, errors.New("no route"))
-}
-
-// parseGateway sets up the handler from Caddyfile tokens. Syntax:
-//
-//	dgate [<matcher>]
-func parseGateway(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
-	h.Next()
-	if h.NextArg() {
-		return nil, h.ArgErr()
+// Provision implements [caddy.Provisioner].
+func (h *Gateway) Provision(ctx caddy.Context) error {
+	app, err := ctx.App("dgate")
+	if err != nil {
+		return fmt.Errorf("dgate app: %w", err)
 	}
-	return new(Gateway), nil
+	h.app = app.(App)
+	return nil
 }
 
-var _ caddyhttp.MiddlewareHandler = (*Gateway)(nil)
+// ServeHTTP implements [caddyhttp.MiddlewareHandler].
+func (h *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	gw := h.app.Gateway()
+	table := gw.Table()
+	if table == nil {
+		ctx, cancel := context.WithTimeout(r.Context(), readyTimeout)
+		defer cancel()
+		if err := h.app.Ready(ctx); err != nil {
+			return respondError(w, &gateway.StatusError{Status: http.StatusServiceUnavailable, RetryAfter: 2 * time.Second, Err: err})
+		}
+		table = gw.Table()
+	}
+	match, err := table.Match(h.Namespace, r)
+	if err != nil {
+		var se *gateway.StatusError
+		if h.Fallthrough && errors.As(err, &se) && se.Status == http.StatusNotFound {
+			return next.ServeHTTP(w, r)
+		}
+		return respondError(w, err)
+	}
+	if repl, ok := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer); ok {
+		repl.Map(placeholders(match.Plan))
+	}
+	client, _ := caddyhttp.GetVar(r.Context(), caddyhttp.ClientIPVarKey).(string)
+	if err := gw.Serve(w, r, match, client, h.app.Proxy()); err != nil {
+		return respondError(w, err)
+	}
+	return nil
+}
+
+// placeholders answers {http.dgate.*} for a plan.
+func placeholders(p *gateway.Plan) caddy.ReplacerFunc {
+	return func(key string) (any, bool) {
+		switch key {
+		case "http.dgate.namespace":
+			return p.Names().Namespace, true
+		case "http.dgate.route":
+			return p.Names().Route, true
+		case "http.dgate.service":
+			return p.Names().Service, true
+		case "http.dgate.module":
+			return p.Names().Module, true
+		}
+		return nil, false
+	}
+}
+
+// respondError turns an error of the gateway into one of Caddy, which answers it with an empty
+// body unless there are handle_errors routes.
+func respondError(w http.ResponseWriter, err error) error {
+	var se *gateway.StatusError
+	if !errors.As(err, &se) {
+		return err
+	}
+	if len(se.Allow) > 0 {
+		w.Header()["Allow"] = se.Allow
+	}
+	if se.RetryAfter > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(se.RetryAfter.Seconds()))))
+	}
+	return caddyhttp.Error(se.Status, se.Err)
+}
+
+var (
+	_ caddy.Provisioner           = (*Gateway)(nil)
+	_ caddyhttp.MiddlewareHandler = (*Gateway)(nil)
+)

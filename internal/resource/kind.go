@@ -151,6 +151,15 @@ func MustKind(name string) *Kind {
 	return k
 }
 
+// Default gives a resource that names no namespace the default one.
+func Default(obj Object) {
+	key := obj.Key()
+	if kind := MustKind(key.Kind); kind.Scope != Global && key.Namespace == "" {
+		key.Namespace = DefaultNamespace
+		obj.SetKey(key)
+	}
+}
+
 // Key makes a key of this kind, putting an absent namespace right.
 func (k *Kind) Key(namespace, name string) Key {
 	if k.Scope == Global {

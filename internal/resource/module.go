@@ -23,7 +23,7 @@ type Module struct {
 	Namespace string   `json:"namespace" dgate:"default=default" help:"Namespace of the module."`
 	Payload   []byte   `json:"payload" dgate:"required,quiet" help:"Source code, base64 in JSON; payload@=<file> on the command line."`
 	Type      string   `json:"moduleType" dgate:"default=typescript,alias=type" help:"Language: typescript or javascript."`
-	Tags      []string `json:"tags,omitempty" help:"Free words."`
+	Tags      []string `json:"tags,omitempty" help:"Free words for people and modules."`
 	Meta      `json:"-"`
 }
 

@@ -25,7 +25,7 @@ func letterOrDigit(c byte) bool {
 	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
 }
 
-// checkTags says what is wrong with tags. They travel in a header, so they must fit into one.
+// checkTags says what is wrong with tags.
 func checkTags(tags []string) []error {
 	var errs []error
 	for i, tag := range tags {

@@ -12,7 +12,7 @@ var namespaceKind = Kind{
 // Its fields are described by their help tags.
 type Namespace struct {
 	Name string   `json:"name" dgate:"required" help:"Name of the namespace."`
-	Tags []string `json:"tags,omitempty" help:"Free words, sent upstream in X-DGate-Tags."`
+	Tags []string `json:"tags,omitempty" help:"Free words for people and modules."`
 	Meta `json:"-"`
 }
 

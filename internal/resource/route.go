@@ -31,7 +31,7 @@ type Route struct {
 	Service      string   `json:"service,omitempty" help:"Service to proxy to; without one a module must answer."`
 	Namespace    string   `json:"namespace" dgate:"default=default" help:"Namespace of the route, its service and its modules."`
 	Modules      []string `json:"modules,omitempty" help:"Modules: the first is the entry whose hooks run, the others can be imported."`
-	Tags         []string `json:"tags,omitempty" help:"Free words, sent upstream in X-DGate-Tags."`
+	Tags         []string `json:"tags,omitempty" help:"Free words for people and modules."`
 	Meta         `json:"-"`
 }
 

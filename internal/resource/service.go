@@ -15,6 +15,9 @@ var serviceKind = Kind{
 // MaxURLs is how many upstreams one service may have.
 const MaxURLs = 256
 
+// MaxRetries is how often a service may try a request again.
+const MaxRetries = 100
+
 // Service is a group of upstream URLs that routes proxy to. Its fields are described by their help tags.
 type Service struct {
 	Name               string   `json:"name" dgate:"required" help:"Name of the service."`
@@ -28,7 +31,7 @@ type Service struct {
 	HTTP2Only          bool     `json:"http2Only" help:"Speak only HTTP/2 to the upstreams: h2 over TLS, h2c without."`
 	HideDGateHeaders   bool     `json:"hideDGateHeaders,omitempty" help:"Do not send X-DGate-* headers upstream."`
 	DisableQueryParams bool     `json:"disableQueryParams,omitempty" help:"Drop the client's query parameters."`
-	Tags               []string `json:"tags,omitempty" help:"Free words, sent upstream in X-DGate-Tags."`
+	Tags               []string `json:"tags,omitempty" help:"Free words for people and modules."`
 	Meta               `json:"-"`
 }
 
@@ -53,8 +56,8 @@ func (s *Service) Validate() error {
 			errs = append(errs, Invalid(index("urls", i), raw, "%s", problem))
 		}
 	}
-	if s.Retries < 0 || s.Retries > 100 {
-		errs = append(errs, Invalid("retries", "", "must be from 0 to 100"))
+	if s.Retries < 0 || s.Retries > MaxRetries {
+		errs = append(errs, Invalid("retries", "", "must be from 0 to %d", MaxRetries))
 	}
 	for _, f := range []struct {
 		name string

@@ -1,0 +1,127 @@
+package handlers
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"sync"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
+
+	"github.com/dgate-io/caddy-dgate/internal/gateway"
+)
+
+// transports is the RoundTripper of the proxy: it readies each attempt, sends it over the
+// connections that suit its target, and hands the answer to the route's responseModifier.
+type transports struct {
+	ctx caddy.Context
+
+	mu    sync.RWMutex
+	byKey map[gateway.TransportKey]*reverseproxy.HTTPTransport
+}
+
+// RoundTrip implements [http.RoundTripper].
+func (t *transports) RoundTrip(req *http.Request) (*http.Response, error) {
+	x := gateway.ExchangeFrom(req.Context())
+	rt, err := t.get(x.Target().Transport)
+	if err != nil {
+		return nil, final{err}
+	}
+	res, err := rt.RoundTrip(x.Direct(req))
+	_, connecting := errors.AsType[reverseproxy.DialError](err)
+	again, err := x.Result(req, res, err, connecting)
+	switch {
+	case err == nil:
+		return res, nil
+	case again:
+		return nil, reverseproxy.NewDialError(err) // what Caddy tries again whatever the method
+	case res != nil:
+		res.Body.Close() //nolint:errcheck // nobody reads it
+	}
+	return nil, final{err}
+}
+
+// get finds or makes the connections for one kind of target.
+func (t *transports) get(key gateway.TransportKey) (*reverseproxy.HTTPTransport, error) {
+	t.mu.RLock()
+	rt := t.byKey[key]
+	t.mu.RUnlock()
+	if rt != nil {
+		return rt, nil
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if rt := t.byKey[key]; rt != nil {
+		return rt, nil
+	}
+	rt, err := newTransport(t.ctx, key)
+	if err != nil {
+		return nil, err
+	}
+	t.byKey[key] = rt
+	return rt, nil
+}
+
+func newTransport(ctx caddy.Context, key gateway.TransportKey) (*reverseproxy.HTTPTransport, error) {
+	off := false
+	rt := &reverseproxy.HTTPTransport{
+		DialTimeout: caddy.Duration(key.ConnectTimeout),
+		Compression: &off, // what the client accepts is between it and the upstream
+	}
+	if key.TLS {
+		rt.TLS = &reverseproxy.TLSConfig{InsecureSkipVerify: key.SkipVerify}
+	}
+	if key.HTTP2 && !key.TLS {
+		rt.Versions = []string{"h2c"}
+	}
+	if err := rt.Provision(ctx); err != nil {
+		return nil, fmt.Errorf("transport: %w", err)
+	}
+	if key.HTTP2 && key.TLS {
+		rt.Transport.Protocols = new(http.Protocols)
+		rt.Transport.Protocols.SetHTTP2(true)
+		if rt.Transport.TLSClientConfig == nil {
+			rt.Transport.TLSClientConfig = new(tls.Config)
+		}
+		rt.Transport.TLSClientConfig.NextProtos = []string{"h2"}
+	}
+	return rt, nil
+}
+
+// close lets idle connections go.
+func (t *transports) close() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, rt := range t.byKey {
+		rt.Transport.CloseIdleConnections()
+	}
+}
+
+// final is an error that is not to be tried again. It keeps from Caddy whether it came up while
+// connecting, but says whether it is a timeout, or a client that left.
+type final struct{ err error }
+
+func (f final) Error() string { return f.err.Error() }
+
+// Timeout makes Caddy answer 504.
+func (f final) Timeout() bool {
+	ne, ok := errors.AsType[net.Error](f.err)
+	return ok && ne.Timeout()
+}
+
+// Temporary completes [net.Error].
+func (f final) Temporary() bool { return false }
+
+// Is makes Caddy note 499 for a client that left.
+func (f final) Is(target error) bool {
+	return target == context.Canceled && errors.Is(f.err, context.Canceled) //nolint:errorlint // this is the Is of an error
+}
+
+var (
+	_ http.RoundTripper = (*transports)(nil)
+	_ net.Error         = final{}
+)

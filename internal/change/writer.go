@@ -1,0 +1,166 @@
+package change
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/dgate-io/caddy-dgate/internal/resource"
+	"github.com/dgate-io/caddy-dgate/internal/state"
+)
+
+// Store is the part of the replicated store that a change needs.
+type Store interface {
+	// Propose has ops agreed on and applied on this node, all or none of them.
+	Propose(ctx context.Context, ops ...state.Op) (state.Outcome, error)
+	// DB is what this node has applied.
+	DB() *state.DB
+}
+
+// Code is the part of the script engine and the routing table that a change needs.
+type Code interface {
+	// Check compiles what changes would alter on top of what db has. Mistakes are for the writer
+	// of the change; warnings are things to look at in a change that is accepted.
+	Check(ctx context.Context, db *state.DB, changes []Change) (warnings []string, err error)
+	// Live blocks until requests to this node are served from a table that has everything up
+	// to index.
+	Live(ctx context.Context, index uint64) error
+}
+
+// Change is one resource to store, or one to remove.
+type Change struct {
+	// Object is what to store; nil removes Key.
+	Object resource.Object
+	// Key is what to remove; unused if there is an Object.
+	Key resource.Key
+	// If must hold when the change is applied.
+	If state.Condition
+}
+
+// Target is the resource that the change is about.
+func (c Change) Target() resource.Key {
+	if c.Object != nil {
+		return c.Object.Key()
+	}
+	return c.Key
+}
+
+// Writer makes changes.
+type Writer struct {
+	Store Store
+	// Code may be nil: then nothing is compiled.
+	Code Code
+}
+
+// Result is what became of one change.
+type Result struct {
+	// Index is that of the log entry with the change.
+	Index uint64
+	// Created tells a new resource from one that was replaced.
+	Created bool
+	// Changed is false if the resource was stored like this already.
+	Changed bool
+	// Object is the resource as it is stored now; nil after a removal.
+	Object resource.Object
+	// Warnings are things to look at.
+	Warnings []string
+}
+
+// Results is what became of several changes.
+type Results struct {
+	Index uint64
+	// Each has a result for each change, in order; the warnings are not repeated there.
+	Each     []Result
+	Warnings []string
+}
+
+// Put stores a resource.
+func (w *Writer) Put(ctx context.Context, obj resource.Object, cond state.Condition) (Result, error) {
+	return w.one(ctx, Change{Object: obj, If: cond})
+}
+
+// Delete removes a resource.
+func (w *Writer) Delete(ctx context.Context, key resource.Key, cond state.Condition) (Result, error) {
+	return w.one(ctx, Change{Key: key, If: cond})
+}
+
+func (w *Writer) one(ctx context.Context, c Change) (Result, error) {
+	all, err := w.Apply(ctx, c)
+	if err != nil {
+		return Result{Index: all.Index}, err
+	}
+	r := all.Each[0]
+	r.Warnings = all.Warnings
+	return r, nil
+}
+
+// Apply makes several changes, all or none. Mistakes are reported all at once, as one
+// *resource.Error. When it returns without error the changes are in use on this node.
+func (w *Writer) Apply(ctx context.Context, changes ...Change) (Results, error) {
+	db := w.Store.DB()
+	if db == nil {
+		return Results{}, resource.Errorf(resource.NoLeader, "the store is not open yet")
+	}
+	ops, err := check(db, changes)
+	if err != nil {
+		return Results{}, err
+	}
+	warnings, err := w.compile(ctx, db, changes)
+	if err != nil {
+		return Results{}, err
+	}
+	outcome, err := w.Store.Propose(ctx, ops...)
+	if err == nil {
+		err = outcome.Err
+	}
+	if err != nil {
+		return Results{Index: outcome.Index}, err
+	}
+	results := Results{Index: outcome.Index, Warnings: warnings}
+	if err := w.live(ctx, outcome); err != nil {
+		return results, err
+	}
+	for i, r := range outcome.Results {
+		one := Result{Index: outcome.Index, Created: r.Created, Changed: r.Changed}
+		if !ops[i].Delete {
+			if one.Object, err = r.Record.Object(); err != nil {
+				return results, err
+			}
+		}
+		results.Each = append(results.Each, one)
+	}
+	if len(results.Each) != len(changes) {
+		return results, fmt.Errorf("%d changes have %d results", len(changes), len(results.Each))
+	}
+	return results, nil
+}
+
+// compile asks the code whether it could run what the changes leave.
+func (w *Writer) compile(ctx context.Context, db *state.DB, changes []Change) (warnings []string, err error) {
+	if w.Code == nil {
+		return nil, nil
+	}
+	warnings, err = w.Code.Check(ctx, db, changes)
+	return warnings, resource.ValidationError(err)
+}
+
+// live waits until the change is in use. It is stored by then, and the error must say so.
+func (w *Writer) live(ctx context.Context, outcome state.Outcome) error {
+	changed := slices.ContainsFunc(outcome.Results, func(r state.OpResult) bool { return r.Changed })
+	if w.Code == nil || !changed { // what changes nothing is in use already
+		return nil
+	}
+	index := outcome.Index
+	err := w.Code.Live(ctx, index)
+	if err != nil && (errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)) {
+		return &resource.Error{
+			Code: resource.IndexTimeout, Err: err,
+			Message: fmt.Sprintf("the change is stored, at index %d, but not in use on this node yet", index),
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("stored at index %d, but not in use: %w", index, err)
+	}
+	return nil
+}

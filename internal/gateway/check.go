@@ -1,0 +1,153 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/dgate-io/caddy-dgate/internal/change"
+	"github.com/dgate-io/caddy-dgate/internal/hook"
+	"github.com/dgate-io/caddy-dgate/internal/js"
+	"github.com/dgate-io/caddy-dgate/internal/resource"
+	"github.com/dgate-io/caddy-dgate/internal/state"
+)
+
+// Check implements [change.Code]: modules must work by themselves, and the modules of each route
+// that the changes touch must work together. All mistakes are reported.
+func (g *Gateway) Check(ctx context.Context, db *state.DB, changes []change.Change) (warnings []string, err error) {
+	c := &checker{gateway: g, modules: map[resource.Key]*resource.Module{}, routes: map[resource.Key]*resource.Route{}}
+	if err := db.View(func(r *state.Reader) error { return c.gather(r, changes) }); err != nil {
+		return nil, err
+	}
+	return c.compile(ctx)
+}
+
+// checker collects, in one look at the store, what has to be compiled for some changes.
+type checker struct {
+	gateway *Gateway
+	put     []*resource.Module // modules that change
+	touched []*resource.Route  // routes that change, or list a module that does
+	modules map[resource.Key]*resource.Module
+	routes  map[resource.Key]*resource.Route // nil for those that go
+	changed map[resource.Key]bool            // routes that the changes put themselves
+}
+
+// gather reads what the changes leave of the modules and routes that they touch.
+func (c *checker) gather(r *state.Reader, changes []change.Change) error {
+	c.changed = map[resource.Key]bool{}
+	for _, ch := range changes {
+		switch obj := ch.Object.(type) {
+		case *resource.Module:
+			c.put = append(c.put, obj)
+			c.modules[obj.Key()] = obj
+		case *resource.Route:
+			c.routes[obj.Key()] = obj
+			c.changed[obj.Key()] = true
+		case nil:
+			if ch.Key.Kind == "route" {
+				c.routes[ch.Key] = nil
+			}
+		}
+	}
+	for _, m := range c.put {
+		for source, err := range r.Referrers(m.Key()) {
+			if err != nil {
+				return err
+			}
+			if _, known := c.routes[source]; known || source.Kind != "route" {
+				continue
+			}
+			route, err := read[*resource.Route](r, source)
+			if err != nil {
+				return err
+			}
+			c.routes[source] = route
+		}
+	}
+	for _, route := range c.routes {
+		if route == nil || len(route.Modules) == 0 {
+			continue
+		}
+		c.touched = append(c.touched, route)
+		for _, name := range route.Modules {
+			key := resource.Key{Kind: "module", Namespace: route.Namespace, Name: name}
+			if c.modules[key] != nil {
+				continue
+			}
+			m, err := read[*resource.Module](r, key)
+			if err != nil {
+				return err
+			}
+			c.modules[key] = m
+		}
+	}
+	return nil
+}
+
+// read gets one resource that is there: references have been checked.
+func read[T resource.Object](r *state.Reader, key resource.Key) (T, error) {
+	var none T
+	rec, ok, err := r.Get(key)
+	if err != nil {
+		return none, err
+	}
+	if !ok {
+		return none, resource.Errorf(resource.Conflict, "%s has been deleted meanwhile", key)
+	}
+	obj, err := rec.Object()
+	if err != nil {
+		return none, err
+	}
+	return obj.(T), nil
+}
+
+// compile compiles what was gathered.
+func (c *checker) compile(ctx context.Context) (warnings []string, _ error) {
+	limits := c.gateway.options.Load().Limits
+	var errs []error
+	bad := map[resource.Key]bool{}
+	for _, m := range c.put {
+		if err := c.gateway.engine.Check(ctx, source(m), limits); err != nil {
+			bad[m.Key()] = true
+			errs = append(errs, refusals("payload", "", err)...)
+		}
+	}
+	for _, route := range c.touched {
+		modules := make([]*resource.Module, len(route.Modules))
+		skip := false
+		for i, name := range route.Modules {
+			modules[i] = c.modules[resource.Key{Kind: "module", Namespace: route.Namespace, Name: name}]
+			skip = skip || bad[modules[i].Key()] // said already
+		}
+		if skip {
+			continue
+		}
+		prog, err := c.gateway.engine.Compile(ctx, sources(modules), limits)
+		switch {
+		case err != nil && c.changed[route.Key()]:
+			errs = append(errs, refusals("modules", "", err)...)
+		case err != nil:
+			errs = append(errs, refusals("payload", fmt.Sprintf("breaks route %s: ", route.Name), err)...)
+		case c.changed[route.Key()] && route.Service != "" && prog.Has(hook.RequestHandler):
+			warnings = append(warnings, fmt.Sprintf("route %s has a service, so requestHandler of module %s will not be called", route.Name, prog.Entry()))
+		}
+	}
+	return warnings, errors.Join(errs...)
+}
+
+// refusals turns the errors of the engine into mistakes of a field.
+func refusals(field, prefix string, err error) []error {
+	found := js.Errors(err)
+	if len(found) == 0 {
+		return []error{err} // not about the code: the caller's context, or ours
+	}
+	errs := make([]error, len(found))
+	for i, e := range found {
+		fe := resource.Invalid(field, "", "%s%s", prefix, e.Error())
+		fe.Sentence = field + ": " + fe.Problem
+		errs[i] = fe
+	}
+	return errs
+}
+
+var _ change.Code = (*Gateway)(nil)

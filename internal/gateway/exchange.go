@@ -1,0 +1,236 @@
+package gateway
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Exchange is one request on its way to an upstream: which targets it may go to, what it looks
+// like there, and what is done with the answer. A [Forwarder] drives it, on one goroutine.
+type Exchange struct {
+	plan  *Plan
+	match *Match
+	host  string // Host header that a script has set, or ""
+
+	targets []*Target
+	first   int      // index of the target that was tried first
+	dead    []string // dial addresses that could not be connected to
+	now     *Target
+	tries   int // attempts so far
+	resent  int // attempts after the upstream may have seen the request
+
+	rewritten bool // a script has set the path: there is no pattern to strip
+	modify    func(*http.Response) error
+	preset    []string // header names that scripts have set on the answer beforehand
+
+	ctx    context.Context // of the attempt that runs
+	cancel context.CancelCauseFunc
+	timer  *time.Timer
+
+	err      error // of the last attempt
+	hookErr  error // of the responseModifier
+	answered bool  // an upstream answered
+}
+
+// errTimeout is why an attempt was ended.
+var errTimeout error = timeoutError{}
+
+type timeoutError struct{}
+
+func (timeoutError) Error() string   { return "no response headers within requestTimeout" }
+func (timeoutError) Timeout() bool   { return true }
+func (timeoutError) Temporary() bool { return true }
+
+// Next chooses the target of the next attempt, and pauses before it if there was one already.
+// A client that leaves cuts the pause short.
+func (x *Exchange) Next(ctx context.Context) *Target {
+	if pause := time.Duration(x.plan.service.res.RetryTimeout); x.tries > 0 && pause > 0 {
+		timer := time.NewTimer(pause)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+		}
+	}
+	if t := x.peek(); t != nil {
+		x.now = t
+	}
+	x.tries++
+	return x.now
+}
+
+// Target is where the attempt that runs now goes.
+func (x *Exchange) Target() *Target { return x.now }
+
+// peek is the target that Next would choose, or nil if none is left.
+func (x *Exchange) peek() *Target {
+	for i := range x.targets {
+		t := x.targets[(x.first+x.tries+i)%len(x.targets)]
+		if !slices.Contains(x.dead, t.Dial) {
+			return t
+		}
+	}
+	return nil
+}
+
+// Direct makes req, a copy that belongs to this attempt, a request to the chosen target. The
+// returned request is bounded by the service's requestTimeout.
+func (x *Exchange) Direct(req *http.Request) *http.Request {
+	svc, t := x.plan.service.res, x.now
+	x.begin(req.Context(), time.Duration(svc.RequestTimeout))
+	out := req.WithContext(x.ctx)
+	out.URL = x.url(req.URL)
+	switch {
+	case x.host != "":
+		out.Host = x.host
+	case !x.plan.route.PreserveHost:
+		out.Host = t.Host
+	}
+	h := out.Header
+	delete(h, "X-Dgate-Route")
+	delete(h, "X-Dgate-Service")
+	delete(h, "X-Dgate-Namespace")
+	delete(h, "X-Dgate-Tags")
+	if !svc.HideDGateHeaders {
+		h["X-Dgate-Route"] = x.plan.headers.route
+		h["X-Dgate-Service"] = x.plan.headers.service
+		h["X-Dgate-Namespace"] = x.plan.headers.namespace
+		if tags := x.plan.headers.tags; tags != nil {
+			h["X-Dgate-Tags"] = tags
+		}
+	}
+	if x.modify != nil { // the hook can read these two
+		if acceptsGzip(h) {
+			h["Accept-Encoding"] = []string{"gzip"}
+		} else {
+			h["Accept-Encoding"] = []string{"identity"}
+		}
+	}
+	return out
+}
+
+// url is where the request goes at the chosen target.
+func (x *Exchange) url(in *url.URL) *url.URL {
+	t := x.now
+	out := &url.URL{Scheme: t.Scheme, Host: in.Host, RawQuery: in.RawQuery}
+	if x.plan.service.res.DisableQueryParams {
+		out.RawQuery = ""
+	}
+	out.RawQuery = joinQuery(t.query, out.RawQuery)
+	path := x.match.path
+	switch {
+	case x.rewritten:
+		path = cleanPath("/" + strings.TrimPrefix(in.EscapedPath(), "/"))
+	case x.plan.route.StripPath && x.match.wildcard:
+		path = x.match.rest
+	case x.plan.route.StripPath:
+		path = ""
+	}
+	setPath(out, joinPath(t.path, path))
+	return out
+}
+
+// Result notes how the attempt ended: with an answer, or with an error that came up while
+// connecting or later. An answer is handed to the route's responseModifier. If there is an error
+// in the end, Result tells whether there is to be another attempt.
+func (x *Exchange) Result(req *http.Request, res *http.Response, err error, connecting bool) (again bool, _ error) {
+	if x.expired() {
+		if res != nil {
+			res.Body.Close() //nolint:errcheck // nobody reads it
+		}
+		err = fmt.Errorf("%s: %w", x.now.Dial, errTimeout)
+	}
+	if err == nil {
+		return false, x.received(res)
+	}
+	x.err = err
+	x.cancelAttempt()
+	if connecting {
+		x.dead = append(x.dead, x.now.Dial)
+		return x.peek() != nil, err
+	}
+	if req.Context().Err() != nil || x.resent >= x.plan.service.res.Retries || !retryable(req) {
+		return false, err
+	}
+	x.resent++
+	return x.peek() != nil, err
+}
+
+// received prepares the answer of the upstream for the client.
+func (x *Exchange) received(res *http.Response) error {
+	x.answered = true
+	for _, name := range x.preset { // what a script has set wins
+		delete(res.Header, name)
+	}
+	if x.modify == nil {
+		return nil
+	}
+	x.hookErr = x.modify(res)
+	return x.hookErr
+}
+
+// begin starts an attempt that must have response headers within limit, if there is one.
+func (x *Exchange) begin(ctx context.Context, limit time.Duration) {
+	x.ctx = ctx
+	if limit <= 0 {
+		return
+	}
+	cancel := context.CancelCauseFunc(nil)
+	x.ctx, cancel = context.WithCancelCause(ctx)
+	x.cancel = cancel
+	x.timer = time.AfterFunc(limit, func() { cancel(errTimeout) })
+}
+
+// expired ends the wait for response headers and tells whether it was over before.
+func (x *Exchange) expired() bool {
+	if x.timer == nil {
+		return false
+	}
+	stopped := x.timer.Stop()
+	x.timer = nil
+	return !stopped
+}
+
+// cancelAttempt releases what an attempt holds; its body, if it has one, ends.
+func (x *Exchange) cancelAttempt() {
+	if x.cancel != nil {
+		x.cancel(context.Canceled)
+		x.cancel = nil
+	}
+}
+
+// Upstream is the address of the last attempt, for logs.
+func (x *Exchange) Upstream() string {
+	if x.now == nil {
+		return ""
+	}
+	return x.now.Dial
+}
+
+// acceptsGzip tells whether the client's Accept-Encoding allows gzip.
+func acceptsGzip(h http.Header) bool {
+	for _, line := range h["Accept-Encoding"] {
+		for item := range strings.SplitSeq(line, ",") {
+			coding, weight, _ := strings.Cut(strings.ReplaceAll(item, " ", ""), ";")
+			if strings.EqualFold(coding, "gzip") {
+				q, err := strconv.ParseFloat(strings.TrimPrefix(weight, "q="), 64)
+				return weight == "" || err == nil && q > 0
+			}
+		}
+	}
+	return false
+}
+
+type exchangeKey struct{}
+
+// ExchangeFrom finds the exchange that a context was made for, or nil: health checks have none.
+func ExchangeFrom(ctx context.Context) *Exchange {
+	x, _ := ctx.Value(exchangeKey{}).(*Exchange)
+	return x
+}

@@ -1,0 +1,247 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"go.uber.org/zap"
+
+	"github.com/dgate-io/caddy-dgate/internal/hook"
+	"github.com/dgate-io/caddy-dgate/internal/js"
+)
+
+// Forwarder proxies requests. The exchange of a request, found with [ExchangeFrom] in its
+// context, says where to.
+type Forwarder interface {
+	// Forward sends r to an upstream and the answer to w. An error means that nothing was
+	// written to w.
+	Forward(w http.ResponseWriter, r *http.Request) error
+}
+
+// Serve answers a request as its plan says. client is the client's IP address. An error is a
+// *StatusError, and nothing has been written then.
+func (g *Gateway) Serve(w http.ResponseWriter, r *http.Request, m Match, client string, fw Forwarder) error {
+	p := m.Plan
+	if p.code == nil {
+		if p.service == nil {
+			return fail(http.StatusNotImplemented, "route %s has neither a service nor a module", p.route.Name)
+		}
+		x := newExchange(&m)
+		return p.forward(w, r, x, fw)
+	}
+	prog, pool, err := p.code.load(r.Context())
+	if err != nil {
+		return hookFailure(r.Context(), err)
+	}
+	s := &session{w: w, r: r, match: &m, prog: prog, pool: pool, gateway: g}
+	s.scope = hook.NewScope(w, r, hook.Info{
+		RemoteAddr: client, Params: m.params, MaxBody: g.options.Load().Limits.Body,
+		Service: p.serviceView(), Route: p.view, Namespace: p.namespace.view,
+	})
+	defer s.release()
+	if p.service == nil {
+		err = s.answer()
+	} else {
+		err = s.proxy(fw)
+	}
+	if err == nil {
+		return nil
+	}
+	return s.rescue(err)
+}
+
+func newExchange(m *Match) *Exchange {
+	svc := m.Plan.service
+	return &Exchange{plan: m.Plan, match: m, targets: svc.targets, first: svc.first()}
+}
+
+// forward proxies a request and gives a failure its status.
+func (p *Plan) forward(w http.ResponseWriter, r *http.Request, x *Exchange, fw Forwarder) error {
+	defer x.cancelAttempt()
+	err := fw.Forward(w, r.WithContext(context.WithValue(r.Context(), exchangeKey{}, x)))
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(x.hookErr, hook.ErrBodyTooLarge): // it was the upstream's body
+		return &StatusError{Status: http.StatusInternalServerError, Err: x.hookErr}
+	case x.hookErr != nil:
+		return hookFailure(r.Context(), x.hookErr)
+	case x.err != nil:
+		return upstreamFailure(r.Context(), x.err)
+	}
+	return upstreamFailure(r.Context(), err)
+}
+
+// serviceView is what scripts see of the service, if there is one.
+func (p *Plan) serviceView() *hook.Service {
+	if p.service == nil {
+		return nil
+	}
+	return p.service.view
+}
+
+// session is one request on a route with modules.
+type session struct {
+	gateway *Gateway
+	w       http.ResponseWriter
+	r       *http.Request
+	match   *Match
+	prog    *js.Program
+	pool    *js.Pool
+	scope   *hook.Scope
+	vm      *js.VM // borrowed, or nil
+}
+
+// answer lets the modules answer, on a route without a service.
+func (s *session) answer() error {
+	if answered, err := s.modifyRequest(); answered || err != nil {
+		return err
+	}
+	if !s.prog.Has(hook.RequestHandler) {
+		return fail(http.StatusNotImplemented, "route %s has no service, and module %s has no requestHandler",
+			s.match.Plan.route.Name, s.prog.Entry())
+	}
+	return s.run(s.scope.RequestHandler)
+}
+
+// proxy runs the hooks around the upstream.
+func (s *session) proxy(fw Forwarder) error {
+	p := s.match.Plan
+	x := newExchange(s.match)
+	if s.prog.Has(hook.FetchUpstream) {
+		if err := s.chooseUpstream(x); err != nil {
+			return err
+		}
+		if s.scope.Answered() {
+			return nil
+		}
+	}
+	before := s.headerNames()
+	if answered, err := s.modifyRequest(); answered || err != nil {
+		return err
+	}
+	for name := range s.w.Header() {
+		if _, there := before[name]; !there {
+			x.preset = append(x.preset, name)
+		}
+	}
+	x.rewritten = s.scope.PathChanged()
+	if s.scope.HostChanged() {
+		x.host = s.r.Host
+	}
+	if s.prog.Has(hook.ResponseModifier) {
+		x.modify = s.modifyResponse
+	} else {
+		s.release()
+	}
+	return p.forward(s.w, s.r, x, fw)
+}
+
+// chooseUpstream runs fetchUpstream: its URL takes the place of the service's.
+func (s *session) chooseUpstream(x *Exchange) error {
+	return s.run(func(vm *js.VM) error {
+		u, err := s.scope.FetchUpstream(vm)
+		if err != nil || s.scope.Answered() {
+			return err
+		}
+		t, err := s.match.Plan.service.target(u)
+		if err != nil {
+			return err
+		}
+		x.targets, x.first = []*Target{t}, 0
+		return nil
+	})
+}
+
+func (s *session) modifyRequest() (answered bool, err error) {
+	if !s.prog.Has(hook.RequestModifier) {
+		return false, nil
+	}
+	err = s.run(func(vm *js.VM) error {
+		answered, err = s.scope.RequestModifier(vm)
+		return err
+	})
+	return answered, err
+}
+
+// modifyResponse runs responseModifier. The VM is not needed for what follows, the body.
+func (s *session) modifyResponse(res *http.Response) error {
+	err := s.run(func(vm *js.VM) error { return s.scope.ResponseModifier(vm, res) })
+	if err == nil {
+		s.release()
+	}
+	return err
+}
+
+// rescue lets errorHandler answer a request that has failed with cause.
+func (s *session) rescue(cause error) error {
+	status := hookFailure(s.r.Context(), cause)
+	if s.scope.Answered() {
+		// The client has an answer already; all that is left is to say that it may be cut short.
+		s.log(cause)
+		return nil
+	}
+	if !s.prog.Has(hook.ErrorHandler) || status.Status == StatusClientClosed || status.Status == http.StatusNotImplemented {
+		return status
+	}
+	var answered bool
+	err := s.run(func(vm *js.VM) (err error) {
+		answered, err = s.scope.ErrorHandler(vm, status.Err)
+		return err
+	})
+	switch {
+	case answered:
+		if err != nil {
+			s.log(err)
+		}
+		s.log(cause)
+		return nil
+	case err != nil:
+		return hookFailure(s.r.Context(), errors.Join(err, cause))
+	}
+	return status
+}
+
+// run runs a hook on the VM of the request. A VM that a hook has thrown on is kept for
+// errorHandler, which can then see what was thrown. After other failures the VM may be of no use.
+func (s *session) run(call func(*js.VM) error) error {
+	if s.vm == nil {
+		vm, err := s.pool.Get(s.r.Context())
+		if err != nil {
+			return err
+		}
+		s.vm = vm
+	}
+	err := call(s.vm)
+	switch js.KindOf(err) {
+	case 0, js.Throw, js.Reject:
+	default:
+		s.release()
+	}
+	return err
+}
+
+// release gives the VM back.
+func (s *session) release() {
+	if s.vm != nil {
+		s.pool.Put(s.vm)
+		s.vm = nil
+	}
+}
+
+// headerNames are the headers of the answer that others have set.
+func (s *session) headerNames() map[string]struct{} {
+	names := make(map[string]struct{}, len(s.w.Header()))
+	for name := range s.w.Header() {
+		names[name] = struct{}{}
+	}
+	return names
+}
+
+// log notes what went wrong where the client does not get to see it.
+func (s *session) log(err error) {
+	names := s.match.Plan.Names()
+	s.gateway.options.Load().Logger.Warn("a hook or the upstream failed, and the client was answered otherwise",
+		zap.String("namespace", names.Namespace), zap.String("route", names.Route), zap.Error(err))
+}

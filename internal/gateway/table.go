@@ -1,0 +1,171 @@
+package gateway
+
+import (
+	"fmt"
+	"net/http"
+
+	"github.com/go-chi/chi/v5"
+
+	"github.com/dgate-io/caddy-dgate/internal/hook"
+	"github.com/dgate-io/caddy-dgate/internal/resource"
+)
+
+// Table is what requests are routed by. It never changes.
+type Table struct {
+	// Index is the revision of the store that the table shows.
+	Index uint64
+
+	namespaces map[string]*namespace
+}
+
+// namespace is one compiled namespace.
+type namespace struct {
+	res      *resource.Namespace
+	view     *hook.Namespace
+	router   *router
+	services map[string]*service
+	plans    []*Plan
+}
+
+// Plan is what to do with the requests of one route.
+type Plan struct {
+	namespace *namespace
+	route     *resource.Route
+	service   *service // nil: modules answer
+	code      *code    // nil: no modules
+	headers   planHeaders
+	view      *hook.Route
+}
+
+// planHeaders are the values of the X-DGate-* headers, made once.
+type planHeaders struct{ namespace, route, service, tags []string }
+
+// Names are what logs and placeholders say of a plan.
+type Names struct{ Namespace, Route, Service, Module string }
+
+// Names names the resources behind the plan.
+func (p *Plan) Names() Names {
+	n := Names{Namespace: p.route.Namespace, Route: p.route.Name, Service: p.route.Service}
+	if len(p.route.Modules) > 0 {
+		n.Module = p.route.Modules[0]
+	}
+	return n
+}
+
+// Match finds the plan of a request. An empty namespace means the one that serves requests which
+// name none: "default", or the only one there is. The error is a *StatusError.
+func (t *Table) Match(ns string, r *http.Request) (Match, error) {
+	n := t.namespaces[ns]
+	if ns == "" {
+		n = t.fallback()
+	}
+	switch {
+	case n == nil && ns == "":
+		return Match{}, fail(http.StatusNotFound, "no namespace for %s", r.Host)
+	case n == nil:
+		return Match{}, fail(http.StatusNotFound, "namespace not found: %s", ns)
+	}
+	return n.router.match(r)
+}
+
+// fallback is the namespace of requests that name none.
+func (t *Table) fallback() *namespace {
+	if n := t.namespaces[resource.DefaultNamespace]; n != nil {
+		return n
+	}
+	if len(t.namespaces) == 1 {
+		for _, n := range t.namespaces {
+			return n
+		}
+	}
+	return nil
+}
+
+// objects are the stored resources of one namespace.
+type objects struct {
+	namespace *resource.Namespace
+	services  map[string]*resource.Service
+	modules   map[string]*resource.Module
+	routes    map[string]*resource.Route
+}
+
+// compile turns the resources of a namespace into a router. prev is the namespace as it was, or
+// nil. code finds or makes the bundle of a list of modules.
+func compile(objs *objects, prev *namespace, tags []string, unit func([]*resource.Module) *code) (_ *namespace, err error) {
+	defer func() { // chi reports what it does not like by panicking
+		if r := recover(); r != nil {
+			err = fmt.Errorf("namespace %s: %v", objs.namespace.Name, r)
+		}
+	}()
+	n := &namespace{
+		res: objs.namespace, services: make(map[string]*service, len(objs.services)),
+		view:   &hook.Namespace{Name: objs.namespace.Name, Tags: objs.namespace.Tags},
+		router: &router{mux: chi.NewRouter(), plans: map[string]map[string]*Plan{}},
+	}
+	for name, res := range objs.services {
+		var before *service
+		if prev != nil {
+			before = prev.services[name]
+		}
+		if before != nil && before.res == res {
+			n.services[name] = before
+			continue
+		}
+		if n.services[name], err = compileService(res, before); err != nil {
+			return nil, err
+		}
+	}
+	for _, route := range objs.routes {
+		plan, err := n.plan(route, objs, tags, unit)
+		if err != nil {
+			return nil, err
+		}
+		n.router.add(plan)
+		n.plans = append(n.plans, plan)
+	}
+	return n, nil
+}
+
+// plan compiles one route.
+func (n *namespace) plan(route *resource.Route, objs *objects, tags []string, unit func([]*resource.Module) *code) (*Plan, error) {
+	p := &Plan{namespace: n, route: route, view: routeView(route)}
+	p.headers = planHeaders{namespace: []string{route.Namespace}, route: []string{route.Name}, tags: tags}
+	if route.Service != "" {
+		if p.service = n.services[route.Service]; p.service == nil {
+			return nil, fmt.Errorf("route %s: service not found: %s", route.Name, route.Service)
+		}
+		p.headers.service = []string{route.Service}
+	}
+	if len(route.Modules) > 0 {
+		modules := make([]*resource.Module, len(route.Modules))
+		for i, name := range route.Modules {
+			if modules[i] = objs.modules[name]; modules[i] == nil {
+				return nil, fmt.Errorf("route %s: module not found: %s", route.Name, name)
+			}
+		}
+		p.code = unit(modules)
+	}
+	return p, nil
+}
+
+// add makes the router find a plan.
+func (rt *router) add(p *Plan) {
+	for _, method := range p.route.EachMethod() {
+		plans := rt.plans[method]
+		if plans == nil {
+			plans = map[string]*Plan{}
+			rt.plans[method] = plans
+		}
+		for _, pattern := range p.route.Paths {
+			rt.mux.Method(method, pattern, http.HandlerFunc(http.NotFound)) // never called: find asks for the pattern
+			plans[pattern] = p
+		}
+	}
+}
+
+func routeView(r *resource.Route) *hook.Route {
+	return &hook.Route{
+		Name: r.Name, Namespace: r.Namespace, Service: r.Service, Paths: r.Paths, Methods: r.Methods,
+		Modules: r.Modules, Tags: r.Tags, PreserveHost: r.PreserveHost, StripPath: r.StripPath,
+	}
+}
