@@ -1,0 +1,81 @@
+package adminext
+
+import (
+	"context"
+
+	"go.uber.org/zap"
+
+	"github.com/dgate-io/caddy-dgate/internal/change"
+	"github.com/dgate-io/caddy-dgate/internal/state"
+)
+
+// App is what the admin API needs of the gateway that runs. It is looked up for each request and
+// not kept.
+type App interface {
+	// State opens the store if it is not open yet, and gives what this node has applied.
+	State(ctx context.Context) (*state.DB, error)
+	// Index is what this node has applied, 0 while the store is not open. It opens nothing.
+	Index() uint64
+	// Writer makes changes. It is called after State.
+	Writer() *change.Writer
+	// Barrier returns once this node has applied everything that was agreed on before the call.
+	Barrier(ctx context.Context) error
+	// Ready is nil if requests can be served. The code no_leader is told apart.
+	Ready(ctx context.Context) error
+	// Status describes this node and its cluster. It is called after State.
+	Status(ctx context.Context) (Status, error)
+	// Snapshot writes a snapshot of the store now.
+	Snapshot(ctx context.Context) error
+	// DefaultNamespace is the namespace of requests that name none, empty if they are refused.
+	DefaultNamespace() string
+	// Version is that of the program.
+	Version() string
+	// Logger is for what clients are not told.
+	Logger() *zap.Logger
+}
+
+// Status describes a node and the cluster as it sees it.
+type Status struct {
+	// ID is the node's identity in the cluster.
+	ID string `json:"id"`
+	// Name is what people call the node.
+	Name string `json:"name"`
+	// Role is one of leader, follower, candidate and edge.
+	Role string `json:"role"`
+	// Leader is the id of the leader, empty if there is none.
+	Leader string `json:"leader"`
+	// Term counts elections.
+	Term uint64 `json:"term"`
+	// Index is the last entry of the node's log.
+	Index uint64 `json:"index"`
+	// Applied is the last entry that the node has applied.
+	Applied uint64 `json:"applied"`
+	// Hash is equal on all nodes that have applied the same entries.
+	Hash string `json:"hash"`
+	// FaultTolerance is how many servers can fail before changes are impossible.
+	FaultTolerance int `json:"faultTolerance"`
+	// Table is what requests are served from.
+	Table TableStatus `json:"table"`
+	// Members are the nodes of the cluster.
+	Members []Member `json:"members"`
+}
+
+// TableStatus describes the compiled routing table.
+type TableStatus struct {
+	// Index is the last entry that is compiled into the table.
+	Index uint64 `json:"index"`
+	// Error says why a later entry is not, empty if all is well.
+	Error string `json:"error,omitempty"`
+}
+
+// Member is a node of the cluster.
+type Member struct {
+	ID   string `json:"id"`
+	Name string `json:"name"`
+	// Address is where the other nodes reach it, empty for a node on its own.
+	Address string `json:"address"`
+	// Role is one of voter, nonvoter and edge.
+	Role string `json:"role"`
+	// Leader is true for the node that leads.
+	Leader bool `json:"leader"`
+}

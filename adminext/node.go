@@ -1,0 +1,156 @@
+package adminext
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/dgate-io/caddy-dgate/internal/resource"
+)
+
+// nodePaths are the endpoints that are about the node and not about resources.
+var nodePaths = []struct {
+	path    []string
+	methods methods
+}{
+	{nil, methods{http.MethodGet: {run: banner}}},
+	{[]string{"healthz"}, methods{http.MethodGet: {run: healthz, alive: true}}},
+	{[]string{"health"}, methods{http.MethodGet: {run: healthz, alive: true}}},
+	{[]string{"readyz"}, methods{http.MethodGet: {run: readyz, alive: true}}},
+	{[]string{"changelog"}, methods{http.MethodGet: {run: changelog}}},
+	{[]string{"cluster", "status"}, methods{http.MethodGet: {run: clusterStatus}}},
+	{[]string{"cluster", "members"}, methods{http.MethodGet: {run: clusterMembers}}},
+	{[]string{"cluster", "snapshot"}, methods{http.MethodPost: {run: clusterSnapshot}}},
+}
+
+// banner says who is here.
+func banner(c *call) (*reply, error) {
+	status, err := c.app.Status(c.r.Context())
+	if err != nil {
+		return nil, err
+	}
+	rep := textReply(http.StatusOK, "DGate Admin API")
+	rep.header.Set("X-DGate-WatchOnly", "false")
+	rep.header.Set("X-DGate-ChangeHash", decimalHash(c.db.Hash()))
+	rep.header.Set("X-DGate-Raft-State", title(status.Role))
+	return rep, nil
+}
+
+// decimalHash is the beginning of a hash as the original DGate wrote its own: a decimal number.
+func decimalHash(hash string) string {
+	n, _ := strconv.ParseUint(hash[:min(len(hash), 16)], 16, 64)
+	return strconv.FormatUint(n, 10)
+}
+
+// title is a role in the spelling of raft: "Leader".
+func title(role string) string {
+	if role == "" {
+		return ""
+	}
+	return strings.ToUpper(role[:1]) + role[1:]
+}
+
+// health is the body of the health checks. The members are sorted.
+type health struct {
+	Error   string `json:"error,omitempty"`
+	Status  string `json:"status"`
+	Version string `json:"version,omitempty"`
+}
+
+// healthz says that the process is there.
+func healthz(c *call) (*reply, error) {
+	return jsonReply(http.StatusOK, health{Status: "ok", Version: c.app.Version()}), nil
+}
+
+// readyz says whether the node can serve requests. It opens the store, and reports an error in
+// doing so as not being ready.
+func readyz(c *call) (*reply, error) {
+	if err := c.open(); err != nil {
+		return c.notReady(err), nil
+	}
+	var rep *reply
+	if err := c.app.Ready(c.r.Context()); err != nil {
+		rep = c.notReady(err)
+	} else {
+		rep = jsonReply(http.StatusOK, health{Status: "ok", Version: c.app.Version()})
+	}
+	status, err := c.app.Status(c.r.Context())
+	if err != nil {
+		return c.notReady(err), nil
+	}
+	rep.header.Set("X-Raft-State", title(status.Role))
+	rep.header.Set("X-Raft-Leader", status.leaderAddress())
+	return rep, nil
+}
+
+// notReady has the words of the original DGate, and our reason if it may be told.
+func (c *call) notReady(err error) *reply {
+	body := health{Status: "not ready"}
+	switch resource.CodeOf(err) {
+	case resource.NoLeader:
+		body.Status = "no leader"
+	case resource.Internal:
+		c.logInternal(err)
+	default:
+		body.Error = err.Error()
+	}
+	rep := jsonReply(http.StatusServiceUnavailable, body)
+	rep.header.Set("Retry-After", retryAfter)
+	return rep
+}
+
+// leaderAddress is where the leader is, or who it is where it has no address.
+func (s Status) leaderAddress() string {
+	for _, m := range s.Members {
+		if m.Leader && m.Address != "" {
+			return m.Address
+		}
+	}
+	return s.Leader
+}
+
+// changelog tells how many changes there were. It has no envelope.
+func changelog(c *call) (*reply, error) {
+	log := c.db.Changelog()
+	return jsonReply(http.StatusOK, struct {
+		Count  uint64 `json:"count"`
+		Hash   string `json:"hash"`
+		Latest string `json:"latest"`
+	}{log.Count, log.Hash, log.Latest}), nil
+}
+
+func clusterStatus(c *call) (*reply, error) {
+	status, err := c.app.Status(c.r.Context())
+	if err != nil {
+		return nil, err
+	}
+	if status.Members == nil {
+		status.Members = []Member{}
+	}
+	return dataReply(http.StatusOK, status, nil), nil
+}
+
+func clusterMembers(c *call) (*reply, error) {
+	status, err := c.app.Status(c.r.Context())
+	if err != nil {
+		return nil, err
+	}
+	members := status.Members
+	if members == nil {
+		members = []Member{}
+	}
+	return jsonReply(http.StatusOK, struct {
+		Count  int      `json:"count"`
+		Data   []Member `json:"data"`
+		Status int      `json:"status_code"`
+	}{len(members), members, http.StatusOK}), nil
+}
+
+func clusterSnapshot(c *call) (*reply, error) {
+	if err := c.app.Snapshot(c.r.Context()); err != nil {
+		return nil, err
+	}
+	return dataReply(http.StatusOK, struct {
+		Applied uint64 `json:"applied"`
+	}{c.db.Applied()}, nil), nil
+}

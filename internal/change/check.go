@@ -1,0 +1,120 @@
+package change
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/dgate-io/caddy-dgate/internal/resource"
+	"github.com/dgate-io/caddy-dgate/internal/state"
+)
+
+// check validates every object and asks the state about all of them. Both kinds of mistakes are
+// reported together.
+func check(db *state.DB, changes []Change) ([]state.Op, error) {
+	found := mistakes{several: len(changes) > 1}
+	ops := make([]state.Op, 0, len(changes))
+	known := true // whether all keys are such that the state can be asked about them
+	for _, c := range changes {
+		kind, ok := resource.ByName(c.Target().Kind)
+		if !ok {
+			return nil, resource.Errorf(resource.BadRequest, "no such kind: %s", c.Target().Kind)
+		}
+		if c.Object == nil {
+			err := kind.CheckKey(c.Key)
+			known = known && err == nil
+			found.add(c.Key, err)
+			ops = append(ops, state.Delete(c.Key, c.If))
+			continue
+		}
+		err := c.Object.Validate()
+		if err != nil && len(resource.FieldErrors(err)) == 0 {
+			return nil, fmt.Errorf("validate %s: %w", c.Target(), err)
+		}
+		found.add(c.Target(), err)
+		known = known && kind.CheckKey(c.Target()) == nil
+		op, err := state.Put(c.Object, c.If) // after Validate, which brings it into canonical form
+		if err != nil {
+			return nil, err
+		}
+		ops = append(ops, op)
+	}
+	if !known {
+		return nil, found.err(nil)
+	}
+	return ops, found.err(db.Check(ops))
+}
+
+// mistakes collects what is wrong with changes, each mistake once.
+type mistakes struct {
+	several bool // whether a text must say which change it is about
+	fields  []*resource.FieldError
+	texts   []string
+	seen    map[place]bool
+}
+
+// place is a field of one of the changes.
+type place struct {
+	key   resource.Key
+	field string
+}
+
+// add takes over the field errors in err.
+func (m *mistakes) add(key resource.Key, err error) {
+	for _, f := range resource.FieldErrors(err) {
+		at := place{key, f.Field}
+		if m.seen[at] {
+			continue
+		}
+		if m.seen == nil {
+			m.seen = map[place]bool{}
+		}
+		m.seen[at] = true
+		m.fields = append(m.fields, f)
+		m.text(key, f.Error())
+	}
+}
+
+func (m *mistakes) text(key resource.Key, text string) {
+	if m.several {
+		text = key.String() + ": " + text
+	}
+	m.texts = append(m.texts, text)
+}
+
+// err makes one error of what was collected and of what the state said. A field that is wrong in
+// itself is not reported a second time because it refers to nothing.
+func (m *mistakes) err(stateErr error) error {
+	if len(m.fields) == 0 {
+		return stateErr
+	}
+	var refused *resource.Error
+	if stateErr != nil && !errors.As(stateErr, &refused) {
+		return stateErr // not about the changes
+	}
+	for _, op := range opErrors(stateErr) {
+		if len(resource.FieldErrors(op.Err)) > 0 {
+			m.add(op.Key, op.Err)
+		} else {
+			m.text(op.Key, op.Error())
+		}
+	}
+	return &resource.Error{Code: resource.ValidationFailed, Message: strings.Join(m.texts, "; "), Fields: m.fields, Err: stateErr}
+}
+
+// opErrors lists the mistakes of single operations inside what the state answered.
+func opErrors(err error) []*state.OpError {
+	switch e := err.(type) { //nolint:errorlint // this walks the tree by hand, to find all and not the first
+	case nil:
+		return nil
+	case *state.OpError:
+		return []*state.OpError{e}
+	case interface{ Unwrap() []error }:
+		var all []*state.OpError
+		for _, sub := range e.Unwrap() {
+			all = append(all, opErrors(sub)...)
+		}
+		return all
+	}
+	return opErrors(errors.Unwrap(err))
+}
