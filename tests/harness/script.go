@@ -1,6 +1,7 @@
 package harness
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -152,7 +153,7 @@ func (w *world) configured(ts *testscript.TestScript, args []string) (*Caddy, er
 
 func (w *world) upstream(ts *testscript.TestScript, args []string) error {
 	if len(args) == 0 || len(args) > 2 {
-		return fmt.Errorf("usage: upstream NAME [KIND]")
+		return usage("upstream NAME [KIND]")
 	}
 	kind := HTTP
 	if len(args) == 2 {
@@ -252,7 +253,7 @@ func (w *world) fetch(ts *testscript.TestScript, args []string) error {
 	if fs.NArg() == 2 {
 		method, path = fs.Arg(0), fs.Arg(1)
 	} else if fs.NArg() != 1 {
-		return fmt.Errorf("usage: fetch [flags] [METHOD] PATH")
+		return usage("fetch [flags] [METHOD] PATH")
 	}
 	if file, ok := strings.CutPrefix(*body, "@"); ok {
 		*body = ts.ReadFile(file)
@@ -289,7 +290,7 @@ func (w *world) fetch(ts *testscript.TestScript, args []string) error {
 
 func (w *world) events(ts *testscript.TestScript, args []string) error {
 	if len(args) != 1 {
-		return fmt.Errorf("usage: events PATH")
+		return usage("events PATH")
 	}
 	ctx, cancel := patient()
 	defer cancel()
@@ -303,14 +304,14 @@ func (w *world) events(ts *testscript.TestScript, args []string) error {
 		_, _ = fmt.Fprintln(ts.Stdout(), data)
 	})
 	if err == nil && n == 0 {
-		err = fmt.Errorf("no events")
+		err = errors.New("no events")
 	}
 	return err
 }
 
 func (w *world) websocket(ts *testscript.TestScript, args []string) error {
 	if len(args) < 2 {
-		return fmt.Errorf("usage: websocket PATH MESSAGE...")
+		return usage("websocket PATH MESSAGE...")
 	}
 	replies, err := Talk(siteURL(ts, args[0]), args[1:]...)
 	for _, reply := range replies {
@@ -327,7 +328,7 @@ func (w *world) upload(ts *testscript.TestScript, args []string) error {
 	}
 	var mib int64
 	if _, err := fmt.Sscan(fs.Arg(0), &mib); err != nil || fs.NArg() != 2 {
-		return fmt.Errorf("usage: upload [-memory MIB] MIB PATH")
+		return usage("upload [-memory MIB] MIB PATH")
 	}
 	pid := w.caddies[""].PID()
 	before, _, err := memory(pid)
@@ -364,3 +365,6 @@ func flags() *flag.FlagSet {
 	fs.SetOutput(io.Discard)
 	return fs
 }
+
+// usage is the error of a command that was called in another way.
+func usage(how string) error { return errors.New("usage: " + how) }
