@@ -1,6 +1,8 @@
 package js
 
 import (
+	"reflect"
+
 	"github.com/dop251/goja"
 )
 
@@ -15,15 +17,14 @@ func (vm *VM) Bytes(v goja.Value) ([]byte, bool) {
 	if !ok {
 		return nil, false
 	}
-	switch obj.ClassName() {
-	case "ArrayBuffer":
+	if isBuffer(obj) {
 		return bufferBytes(obj)
-	case "String":
+	}
+	if obj.ClassName() == "String" {
 		return []byte(obj.String()), true
-	case "Object", "DataView", "Uint8Array":
 	}
 	view, ok := obj.Get("buffer").(*goja.Object)
-	if !ok || view.ClassName() != "ArrayBuffer" {
+	if !ok || !isBuffer(view) {
 		return nil, false
 	}
 	data, ok := bufferBytes(view)
@@ -36,6 +37,9 @@ func (vm *VM) Bytes(v goja.Value) ([]byte, bool) {
 	}
 	return data[offset : offset+length : offset+length], true
 }
+
+// isBuffer tells whether obj is an ArrayBuffer; its class, in goja, is just Object.
+func isBuffer(obj *goja.Object) bool { return obj.ExportType() == reflect.TypeFor[goja.ArrayBuffer]() }
 
 func bufferBytes(obj *goja.Object) ([]byte, bool) {
 	b, ok := obj.Export().(goja.ArrayBuffer)
