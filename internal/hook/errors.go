@@ -1,0 +1,55 @@
+package hook
+
+import (
+	"errors"
+	"net"
+	"strings"
+
+	"github.com/dop251/goja"
+
+	"github.com/dgate-io/caddy-dgate/internal/js"
+)
+
+// throw throws a Go error into the script, and remembers it: if nothing catches
+// it, the error of the hook has it as its cause.
+func (f *frame) throw(err error) { panic(f.errorValue(err)) }
+
+// errorValue is err for the script, remembered as throw does.
+func (f *frame) errorValue(err error) *goja.Object {
+	obj := f.vm.Error(err)
+	f.thrown, f.thrownAs = err, obj
+	return obj
+}
+
+// causeValue is what errorHandler gets as its second argument.
+func (f *frame) causeValue(cause error) goja.Value {
+	var script *js.Error
+	if !errors.As(cause, &script) {
+		return f.vm.Error(errors.New(causeText(cause)))
+	}
+	if script.Value != nil && script == f.s.failed && f.vm == f.s.failedOn {
+		return script.Value
+	}
+	name, message, named := strings.Cut(script.Message, ": ")
+	if !named || !strings.HasSuffix(name, "Error") || strings.ContainsAny(name, " \t") {
+		name, message = "Error", script.Message
+	}
+	obj := f.vm.Error(errors.New(message))
+	if name != "Error" {
+		_ = obj.Set("name", name) // an Error of the language takes it
+	}
+	return obj
+}
+
+// causeText is the message of an error that is not a script's. What went wrong on
+// the network is told without the layers around it, as scripts have always seen it.
+func causeText(cause error) string {
+	var op *net.OpError
+	if errors.As(cause, &op) {
+		return op.Error()
+	}
+	if cause == nil {
+		return "unknown error"
+	}
+	return cause.Error()
+}

@@ -1,0 +1,211 @@
+package hook
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/dop251/goja"
+	"golang.org/x/net/http/httpguts"
+)
+
+// requestView is what ctx.request() returns.
+type requestView frame
+
+var _ goja.DynamicObject = (*requestView)(nil)
+
+// request returns the request object.
+func (f *frame) request() *goja.Object {
+	if f.requestObj == nil {
+		f.requestObj = f.object((*requestView)(f))
+	}
+	return f.requestObj
+}
+
+// Get implements goja.DynamicObject.
+func (v *requestView) Get(key string) goja.Value {
+	f := (*frame)(v)
+	f.Check()
+	r := f.s.r
+	switch key {
+	case "method":
+		return f.c.str(r.Method)
+	case "path":
+		return f.c.str(r.URL.Path)
+	case "headers":
+		return f.requestHeaders.Open(f.vm, f, r.Header)
+	case "query":
+		return f.query()
+	case "host":
+		return f.c.str(r.Host)
+	case "remoteAddress":
+		return f.c.str(f.s.info.RemoteAddr)
+	case "proto":
+		return f.c.str(r.Proto)
+	case "contentLength":
+		return f.c.rt.ToValue(r.ContentLength)
+	case "body": // the successor's spelling of readBody, as text
+		data := f.s.body.read(f)
+		return f.c.rt.ToValue(string(data))
+	}
+	if fn := f.c.request.Get(f.vm, f.c, key); fn != nil {
+		return fn
+	}
+	return f.requestBag.get(f, &f.s.keptRequest, key)
+}
+
+// Set implements goja.DynamicObject: method, path, host, query and body change
+// the request, unknown properties are kept for later hooks.
+func (v *requestView) Set(key string, val goja.Value) bool {
+	f := (*frame)(v)
+	f.Check()
+	s := f.s
+	switch key {
+	case "method":
+		method := strings.ToUpper(val.String())
+		if !httpguts.ValidHeaderFieldName(method) { // a method is a token, as names of headers are
+			f.vm.ThrowType("request.method: %q is not a method", val.String())
+		}
+		s.r.Method = method
+	case "path":
+		f.setPath(val.String())
+	case "host":
+		host := val.String()
+		if u, err := url.Parse("http://" + host); err != nil || host == "" || u.Host != host {
+			f.vm.ThrowType("request.host: %q is not a host or host:port", host)
+		}
+		s.r.Host = host
+		s.hostSet = true
+	case "query":
+		s.setQuery(f.queryFrom(val))
+	case "body":
+		s.body.write(f, val)
+	case "headers", "remoteAddress", "proto", "contentLength":
+		f.vm.ThrowType("request.%s is read-only", key)
+	default:
+		if f.c.request.Has(key) {
+			f.vm.ThrowType("request.%s is read-only", key)
+		}
+		return f.requestBag.set(f, &s.keptRequest, key, val)
+	}
+	return true
+}
+
+// setPath changes the path. It is the decoded path, as reading it gives it.
+func (f *frame) setPath(path string) {
+	switch {
+	case !strings.HasPrefix(path, "/"):
+		f.vm.ThrowType("request.path: %q does not start with /", path)
+	case strings.ContainsAny(path, "?#"):
+		f.vm.ThrowType("request.path: %q holds a query or fragment; set request.query for the query", path)
+	case httpguts.ValidHeaderFieldValue(path):
+	default:
+		f.vm.ThrowType("request.path: %q holds control characters", path)
+	}
+	if u := f.s.r.URL; u.Path != path {
+		u.Path, u.RawPath = path, ""
+	}
+	f.s.pathSet = true
+}
+
+var requestKeys = []string{"method", "path", "headers", "query", "host", "remoteAddress", "proto", "contentLength"}
+
+// Has implements goja.DynamicObject.
+func (v *requestView) Has(key string) bool {
+	f := (*frame)(v)
+	f.Check()
+	for _, k := range requestKeys {
+		if k == key {
+			return true
+		}
+	}
+	return key == "body" || f.c.request.Has(key) || f.requestBag.own(f, &f.s.keptRequest, key)
+}
+
+// Delete implements goja.DynamicObject.
+func (v *requestView) Delete(key string) bool {
+	f := (*frame)(v)
+	f.Check()
+	return f.requestBag.delete(f, &f.s.keptRequest, key)
+}
+
+// Keys implements goja.DynamicObject.
+func (v *requestView) Keys() []string {
+	(*frame)(v).Check()
+	return requestKeys
+}
+
+// requestFunction is ctx.request: called, it returns the request object; the
+// fields of that can also be read from the function itself. One per VM: it
+// reaches the request through the frame that runs.
+func (c *vmCache) requestFunction() goja.Value {
+	if c.callableRequest != nil {
+		return c.callableRequest
+	}
+	fn := c.vm.Func("request", 0, func(goja.FunctionCall) goja.Value { return c.current().request() })
+	fields := c.rt.NewDynamicObject(requestFields{c})
+	if err := fields.SetPrototype(fn.Prototype()); err != nil {
+		c.vm.Throw(err)
+	}
+	if err := fn.SetPrototype(fields); err != nil {
+		c.vm.Throw(err)
+	}
+	c.callableRequest = fn
+	return fn
+}
+
+// requestFields stands in the prototype chain of ctx.request.
+type requestFields struct{ c *vmCache }
+
+// Get implements goja.DynamicObject.
+func (v requestFields) Get(key string) goja.Value {
+	switch key {
+	case "call", "apply", "bind", "toString", "constructor", "prototype", "then":
+		return nil
+	}
+	return (*requestView)(v.c.current()).Get(key)
+}
+
+// Set implements goja.DynamicObject; the function itself decides, see Has.
+func (v requestFields) Set(string, goja.Value) bool { return false }
+
+// Has implements goja.DynamicObject.
+func (v requestFields) Has(key string) bool { return false }
+
+// Delete implements goja.DynamicObject.
+func (v requestFields) Delete(string) bool { return false }
+
+// Keys implements goja.DynamicObject.
+func (v requestFields) Keys() []string { return nil }
+
+var requestMethods = map[string]method{
+	"readBody": {Arity: 0, Call: func(c *vmCache, _ goja.FunctionCall) goja.Value {
+		f := c.current()
+		return f.buffer(f.s.body.read(f))
+	}},
+	"readJson": {Arity: 0, Call: func(c *vmCache, _ goja.FunctionCall) goja.Value {
+		f := c.current()
+		v, err := c.vm.ParseJSON(f.s.body.read(f))
+		if err != nil {
+			c.vm.Throw(err)
+		}
+		return v
+	}},
+	"writeBody": {Arity: 1, Call: func(c *vmCache, call goja.FunctionCall) goja.Value {
+		f := c.current()
+		f.s.body.write(f, call.Argument(0))
+		return goja.Undefined()
+	}},
+	"writeJson": {Arity: 1, Call: func(c *vmCache, call goja.FunctionCall) goja.Value {
+		f := c.current()
+		data := f.json("writeJson", call.Argument(0))
+		f.s.body.replace(f.s.r, data)
+		f.s.r.Header["Content-Type"] = []string{"application/json"}
+		return goja.Undefined()
+	}},
+}
+
+// bodyAllowed tells whether an answer with this status may have a body.
+func bodyAllowed(status int) bool {
+	return status >= 200 && status != http.StatusNoContent && status != http.StatusNotModified
+}

@@ -1,0 +1,71 @@
+package hook
+
+import (
+	"net/http"
+
+	"github.com/dgate-io/caddy-dgate/internal/js"
+	"github.com/dgate-io/caddy-dgate/internal/js/host/headers"
+)
+
+// ResponseRun is a responseModifier that has been started. It exists for callers
+// that have the head of an answer before its body: they start the hook with a
+// response whose Body is nil, and if it then is not done, Deliver the body later
+// and Finish. All on one goroutine.
+type ResponseRun struct {
+	f   *frame
+	up  *upstream
+	run *js.Run
+}
+
+// StartResponseModifier runs the hook until it has settled or waits for
+// something. Finish must be called.
+func (s *Scope) StartResponseModifier(vm *js.VM, resp *http.Response) *ResponseRun {
+	f := s.bind(vm)
+	up := newUpstream(resp, s.info.MaxBody)
+	f.up, f.hook = up, ResponseModifier
+	f.upstreamObj, f.upstreamHeaders = nil, headers.View{}
+	return &ResponseRun{f: f, up: up, run: vm.Start(s.r.Context(), ResponseModifier, f, f.context(), f.upstream())}
+}
+
+// Done tells whether the hook has settled.
+func (r *ResponseRun) Done() bool { return r.run.Done() }
+
+// WantsBody tells whether the hook waits for a body that is to be delivered.
+func (r *ResponseRun) WantsBody() bool { return r.up.deliver != nil }
+
+// Deliver gives the hook the body of the answer, still encoded as its header says.
+func (r *ResponseRun) Deliver(body []byte) {
+	up := r.up
+	if up.src != nil || up.loaded() {
+		return
+	}
+	if up.load == nil {
+		up.load = &load{done: make(chan struct{})}
+	}
+	up.load.raw = body
+	if up.limit > 0 && int64(len(body)) > up.limit {
+		up.load.err = errLimit
+	}
+	close(up.load.done)
+	if up.deliver != nil {
+		settle := up.deliver
+		up.deliver = nil
+		settle(up.wake)
+	}
+}
+
+// Finish waits for the hook and leaves the answer as it is to be sent on. A body
+// that was not delivered and not replaced is nil.
+func (r *ResponseRun) Finish() error {
+	f := r.f
+	_, err := r.run.Wait()
+	if err == nil && f.bagged() {
+		err = r.run.Do(func() error { f.closeBags(); return nil })
+	}
+	err = f.end(r.run, err)
+	f.up = nil
+	if err == nil {
+		r.up.finish()
+	}
+	return err
+}

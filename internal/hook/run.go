@@ -1,0 +1,141 @@
+package hook
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/dop251/goja"
+
+	"github.com/dgate-io/caddy-dgate/internal/js"
+	"github.com/dgate-io/caddy-dgate/internal/js/host/native"
+)
+
+// FetchUpstream runs the hook of that name and returns the URL it chose.
+func (s *Scope) FetchUpstream(vm *js.VM) (*url.URL, error) {
+	var target *url.URL
+	err := s.call(vm, FetchUpstream, func(f *frame, v goja.Value) error {
+		var err error
+		target, err = f.target(v)
+		return err
+	})
+	return target, err
+}
+
+// RequestModifier runs the hook of that name. When it has answered the request,
+// the upstream must not be called.
+func (s *Scope) RequestModifier(vm *js.VM) (answered bool, err error) {
+	err = s.call(vm, RequestModifier, nil)
+	return s.settle(0), err
+}
+
+// RequestHandler runs the hook of that name. A handler that has written nothing
+// has answered with 204, or with the status it chose.
+func (s *Scope) RequestHandler(vm *js.VM) error {
+	if err := s.call(vm, RequestHandler, nil); err != nil {
+		return err
+	}
+	s.settle(http.StatusNoContent)
+	return nil
+}
+
+// ErrorHandler runs the hook of that name with the error that has ended the
+// request: the value that was thrown if it lives on vm, else an Error that says
+// the same.
+func (s *Scope) ErrorHandler(vm *js.VM, cause error) (answered bool, err error) {
+	f := s.bind(vm)
+	err = s.run(f, ErrorHandler, nil, f.context(), f.causeValue(cause))
+	return s.settle(0), err
+}
+
+// ResponseModifier runs the hook of that name over the answer of the upstream,
+// which it changes in place. After an error resp still has a body to close.
+func (s *Scope) ResponseModifier(vm *js.VM, resp *http.Response) error {
+	return s.StartResponseModifier(vm, resp).Finish()
+}
+
+// settle tells whether the request has been answered. A status that was chosen is
+// an answer without a body; fallback, if it is not 0, answers what is still open.
+func (s *Scope) settle(fallback int) (answered bool) {
+	switch {
+	case s.wrote:
+	case s.status != 0:
+		s.writeHeader(s.status)
+	case fallback != 0:
+		s.writeHeader(fallback)
+	}
+	return s.wrote
+}
+
+// call runs a hook whose only argument is ctx.
+func (s *Scope) call(vm *js.VM, hook int, result func(*frame, goja.Value) error) error {
+	f := s.bind(vm)
+	return s.run(f, hook, result, f.context())
+}
+
+// run runs a hook to its end.
+func (s *Scope) run(f *frame, hook int, result func(*frame, goja.Value) error, args ...goja.Value) error {
+	f.hook = hook
+	r := f.vm.Start(s.r.Context(), hook, f, args...)
+	v, err := r.Wait()
+	if err == nil && (result != nil || f.bagged()) {
+		err = r.Do(func() error {
+			f.closeBags()
+			if result == nil {
+				return nil
+			}
+			return result(f, v)
+		})
+	}
+	return f.end(r, err)
+}
+
+// end ends a call and remembers how it failed.
+func (f *frame) end(r *js.Run, err error) error {
+	var failed *js.Error
+	if errors.As(err, &failed) {
+		f.s.failed, f.s.failedOn = failed, f.vm
+		if failed.Err == nil && f.thrown != nil && failed.Value == goja.Value(f.thrownAs) {
+			failed.Err = f.thrown
+		}
+		f.dropBags()
+	}
+	f.thrown, f.thrownAs = nil, nil
+	r.End()
+	return err
+}
+
+// target reads what fetchUpstream has returned.
+func (f *frame) target(v goja.Value) (*url.URL, error) {
+	raw := ""
+	switch obj, ok := v.(*goja.Object); {
+	case v == nil || goja.IsUndefined(v) || goja.IsNull(v):
+	case goja.IsString(v):
+		raw = v.String()
+	case ok && obj.Get("href") != nil:
+		raw = obj.Get("href").String()
+	default:
+		return nil, errors.New("fetchUpstream returned " + native.TypeName(v) + ", expected a string or a URL")
+	}
+	raw = strings.TrimSpace(raw)
+	if raw == "" {
+		return nil, errors.New("fetchUpstream returned no URL")
+	}
+	if !strings.Contains(raw, "://") {
+		raw = "http://" + raw
+	}
+	u, err := url.Parse(raw)
+	if err != nil {
+		return nil, err
+	}
+	switch u.Scheme {
+	case "http", "https", "h2c", "ws", "wss":
+	default:
+		return nil, errors.New("fetchUpstream returned a URL with scheme " + u.Scheme + ", expected http, https, h2c, ws or wss")
+	}
+	if u.Host == "" {
+		return nil, errors.New("fetchUpstream returned a URL without a host")
+	}
+	return u, nil
+}

@@ -1,0 +1,76 @@
+package hook
+
+import (
+	"crypto/rand"
+	"net/http"
+
+	"github.com/dgate-io/caddy-dgate/internal/js"
+)
+
+// Scope is one request as scripts see it. It is made once per request, may be
+// run on several VMs one after the other, and is used by one goroutine at a time.
+type Scope struct {
+	w    http.ResponseWriter
+	r    *http.Request
+	info Info
+
+	status int  // what response.status() chose, 0 if nothing
+	wrote  bool // the header of the answer has been written
+
+	pathSet, hostSet bool
+	body             requestBody
+	query            *pairs
+
+	values map[string]kept
+	// What scripts have left on the views, as JSON between hooks.
+	keptLocals, keptCtx, keptRequest, keptResponse []byte
+
+	// failed is the error of the last hook that failed, and failedOn the VM that
+	// its thrown value lives on.
+	failed   *js.Error
+	failedOn *js.VM
+
+	frame *frame
+	first frame
+}
+
+// NewScope makes the Scope of a request. Answers go to w; what scripts change in
+// the request is changed in r itself.
+func NewScope(w http.ResponseWriter, r *http.Request, info Info) *Scope {
+	return &Scope{w: w, r: r, info: info}
+}
+
+// Request is the request in its present state.
+func (s *Scope) Request() *http.Request { return s.r }
+
+// Answered tells whether a script has begun to answer the request.
+func (s *Scope) Answered() bool { return s.wrote }
+
+// PathChanged tells whether a script has set request.path: then the path is the
+// script's own and no pattern needs to be stripped from it.
+func (s *Scope) PathChanged() bool { return s.pathSet }
+
+// HostChanged tells whether a script has set request.host: then the upstream gets
+// that host, whatever the route says about preserving the client's.
+func (s *Scope) HostChanged() bool { return s.hostSet }
+
+// ID identifies the request.
+func (s *Scope) ID() string {
+	if s.info.ID == "" {
+		s.info.ID = rand.Text()
+	}
+	return s.info.ID
+}
+
+// writeHeader sends the header of the answer once.
+func (s *Scope) writeHeader(fallback int) {
+	if s.wrote {
+		return
+	}
+	s.wrote = true
+	status := s.status
+	if status == 0 {
+		status = fallback
+	}
+	s.w.WriteHeader(status)
+}

@@ -1,0 +1,37 @@
+// Package host lists what scripts can import and use beyond the language: the
+// modules "dgate/…" and the globals, each a package below this one. It holds
+// nothing but the list; a new module is a package and a line here.
+package host
+
+import (
+	"github.com/dgate-io/caddy-dgate/internal/js"
+	"github.com/dgate-io/caddy-dgate/internal/js/host/crypto"
+	"github.com/dgate-io/caddy-dgate/internal/js/host/dgate"
+	"github.com/dgate-io/caddy-dgate/internal/js/host/fetch"
+	"github.com/dgate-io/caddy-dgate/internal/js/host/util"
+)
+
+// Deps are the parts of the process that modules work with.
+type Deps struct {
+	// Fetch makes the requests of scripts.
+	Fetch *fetch.Client
+}
+
+// Modules returns the host modules.
+func Modules(deps Deps) []js.Module {
+	modules := []js.Module{
+		deps.Fetch.Module(),
+		crypto.Module(),
+		util.Module(),
+		{Name: "dgate/exp"},
+		{Name: "dgate/x"},
+	}
+	return append(modules, dgate.Module(modules))
+}
+
+// Globals returns the globals that are not the engine's own.
+func Globals(deps Deps) []js.Global {
+	return []js.Global{
+		deps.Fetch.Global(),
+	}
+}
