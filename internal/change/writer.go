@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/dgate-io/caddy-dgate/internal/resource"
 	"github.com/dgate-io/caddy-dgate/internal/state"
@@ -145,13 +144,16 @@ func (w *Writer) compile(ctx context.Context, db *state.DB, changes []Change) (w
 	return warnings, resource.ValidationError(err)
 }
 
-// live waits until the change is in use. It is stored by then, and the error must say so.
+// live waits until the change is in use. It is stored by then, and the error must say so. What
+// was stored like this already is waited for as well: whoever stored it may have given up waiting.
 func (w *Writer) live(ctx context.Context, outcome state.Outcome) error {
-	changed := slices.ContainsFunc(outcome.Results, func(r state.OpResult) bool { return r.Changed })
-	if w.Code == nil || !changed { // what changes nothing is in use already
+	if w.Code == nil {
 		return nil
 	}
-	index := outcome.Index
+	var index uint64
+	for _, r := range outcome.Results {
+		index = max(index, r.Version)
+	}
 	err := w.Code.Live(ctx, index)
 	if err != nil && (errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)) {
 		return &resource.Error{

@@ -1,0 +1,85 @@
+// Package admintest has an [adminext.App] for tests, on any store. It has no gateway: it compiles
+// and routes nothing.
+package admintest
+
+import (
+	"context"
+	"testing"
+
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
+
+	"github.com/dgate-io/caddy-dgate/adminext"
+	"github.com/dgate-io/caddy-dgate/internal/change"
+	"github.com/dgate-io/caddy-dgate/internal/change/changetest"
+	"github.com/dgate-io/caddy-dgate/internal/resource"
+	"github.com/dgate-io/caddy-dgate/internal/state"
+)
+
+// App is a gateway as far as the admin API can see. Its fields may be set before it is used.
+type App struct {
+	// Store has the resources.
+	Store change.Store
+	// Code checks modules; nil checks nothing.
+	Code change.Code
+	// Namespace is the default one.
+	Namespace string
+	// ReadyError, BarrierError and OpenError are what those methods answer.
+	ReadyError, BarrierError, OpenError error
+	// Logs has what was logged.
+	Logs *observer.ObservedLogs
+
+	log *zap.Logger
+}
+
+// New makes an app on a store without raft.
+func New(tb testing.TB) *App {
+	tb.Helper()
+	core, logs := observer.New(zap.DebugLevel)
+	return &App{Store: changetest.New(tb), Namespace: resource.DefaultNamespace, Logs: logs, log: zap.New(core)}
+}
+
+// Handler is the admin API of the app.
+func (a *App) Handler() *adminext.Handler {
+	return adminext.New(func() (adminext.App, error) { return a, nil }, a.log)
+}
+
+// State implements [adminext.App].
+func (a *App) State(context.Context) (*state.DB, error) { return a.Store.DB(), a.OpenError }
+
+// Index implements [adminext.App].
+func (a *App) Index() uint64 { return a.Store.DB().Applied() }
+
+// Writer implements [adminext.App].
+func (a *App) Writer() *change.Writer { return &change.Writer{Store: a.Store, Code: a.Code} }
+
+// Barrier implements [adminext.App].
+func (a *App) Barrier(context.Context) error { return a.BarrierError }
+
+// Ready implements [adminext.App].
+func (a *App) Ready(context.Context) error { return a.ReadyError }
+
+// Status implements [adminext.App].
+func (a *App) Status(context.Context) (adminext.Status, error) {
+	db := a.Store.DB()
+	return adminext.Status{
+		ID: "n1", Name: "test", Role: "leader", Leader: "n1", Term: db.AppliedTerm(),
+		Index: db.Applied(), Applied: db.Applied(), Hash: db.Hash(),
+		Table:   adminext.TableStatus{Index: db.Applied()},
+		Members: []adminext.Member{{ID: "n1", Name: "test", Role: "voter", Leader: true}},
+	}, nil
+}
+
+// Snapshot implements [adminext.App].
+func (a *App) Snapshot(context.Context) error { return nil }
+
+// DefaultNamespace implements [adminext.App].
+func (a *App) DefaultNamespace() string { return a.Namespace }
+
+// Version implements [adminext.App].
+func (a *App) Version() string { return "dev" }
+
+// Logger implements [adminext.App].
+func (a *App) Logger() *zap.Logger { return a.log }
+
+var _ adminext.App = (*App)(nil)
