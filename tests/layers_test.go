@@ -15,8 +15,8 @@ const module = "github.com/dgate-io/caddy-dgate"
 // layers below its own, and from packages that share its line: those of one directory tree.
 var layers = [][]string{
 	{"internal/resource"},
-	{"internal/js", "internal/state"},
-	{"internal/js/host"},
+	{"internal/js", "internal/manifest", "internal/state"},
+	{"internal/js/host", "internal/change"},
 	{"internal/hook", "internal/adminclient"},
 	{"internal/gateway", "internal/cli"},
 	{"handlers", "adminext", "raftstorage"},
