@@ -90,7 +90,13 @@ func (vm *VM) Blocking(fn func()) {
 // protect calls fn; what it panics with becomes an error.
 func (vm *VM) protect(fn func()) (err error) {
 	defer func() {
-		if x := recover(); x != nil {
+		switch x := recover().(type) {
+		case nil:
+		case *goja.InterruptedError: // which Try lets through, as it does the next
+			err = x
+		case *goja.StackOverflowError:
+			err = x
+		default:
 			err = &goPanic{x, debug.Stack()}
 		}
 	}()
