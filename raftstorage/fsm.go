@@ -1,0 +1,107 @@
+package raftstorage
+
+import (
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/dgate-io/caddy-dgate/internal/state"
+	"github.com/hashicorp/raft"
+	"go.uber.org/zap"
+)
+
+// fsm is what raft applies committed entries to. It has no state of its own.
+type fsm struct{ s *store }
+
+var _ raft.BatchingFSM = (*fsm)(nil)
+
+// Apply implements raft.FSM.
+func (f *fsm) Apply(entry *raft.Log) any { return f.ApplyBatch([]*raft.Log{entry})[0] }
+
+// ApplyBatch implements raft.BatchingFSM. It does not return before the batch is applied, or the
+// state refuses to go on, or the store is closed: what it answers without having applied it, raft
+// would not bring again.
+func (f *fsm) ApplyBatch(logs []*raft.Log) []any {
+	entries := make([]state.Entry, len(logs))
+	for i, l := range logs {
+		entries[i] = state.Entry{Index: l.Index, Term: l.Term, Data: l.Data, NoOp: l.Type != raft.LogCommand}
+	}
+	haltedBefore := f.s.db.Halted() != nil
+	var outcomes []state.Outcome
+	f.s.guard.retry("write state", func() error {
+		outcomes = f.s.db.Apply(entries)
+		for _, o := range outcomes {
+			if storage := new(state.StorageError); errors.As(o.Err, &storage) {
+				return storage
+			}
+		}
+		return nil
+	})
+	if err := f.s.db.Halted(); err != nil && !haltedBefore {
+		f.s.log().Error("this node is read-only from now on and needs a newer version of the program", zap.Error(err))
+	}
+	answers := make([]any, len(logs)) // as many as asked for: raft panics otherwise
+	for i := range answers {
+		if i < len(outcomes) {
+			answers[i] = outcomes[i]
+		} else {
+			answers[i] = state.Outcome{Index: logs[i].Index, Err: state.ErrClosed}
+		}
+	}
+	return answers
+}
+
+// Snapshot implements raft.FSM.
+func (f *fsm) Snapshot() (raft.FSMSnapshot, error) {
+	snap, err := f.s.db.BeginSnapshot()
+	if err != nil {
+		return nil, err
+	}
+	return &fsmSnapshot{f.s, snap}, nil
+}
+
+// Restore implements raft.FSM. Raft calls it when a leader sends a snapshot.
+func (f *fsm) Restore(r io.ReadCloser) error {
+	return errors.Join(f.s.db.Restore(r), r.Close())
+}
+
+// fsmSnapshot is a snapshot on its way to its file.
+type fsmSnapshot struct {
+	s    *store
+	snap *state.Snapshot
+}
+
+// Persist implements raft.FSMSnapshot. The state is synced before the snapshot is complete,
+// because raft then deletes the log that it could be rebuilt from.
+func (p *fsmSnapshot) Persist(sink raft.SnapshotSink) error {
+	err := p.snap.Write(&stoppable{sink, p.s.stop})
+	if err == nil {
+		err = p.s.db.Sync()
+	}
+	if err == nil {
+		err = sink.Close()
+	}
+	if err != nil {
+		return errors.Join(fmt.Errorf("snapshot: %w", err), sink.Cancel())
+	}
+	p.s.upkeep.snapshotTaken(p.snap.Header().Index)
+	return nil
+}
+
+// Release implements raft.FSMSnapshot.
+func (p *fsmSnapshot) Release() { p.snap.Release() }
+
+// stoppable ends a long write when the store is closed.
+type stoppable struct {
+	w    io.Writer
+	stop <-chan struct{}
+}
+
+func (w *stoppable) Write(b []byte) (int, error) {
+	select {
+	case <-w.stop:
+		return 0, ErrClosed
+	default:
+		return w.w.Write(b)
+	}
+}

@@ -1,0 +1,221 @@
+package raftstorage
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/dgate-io/caddy-dgate/internal/state"
+	"github.com/hashicorp/raft"
+	"go.uber.org/zap"
+)
+
+// openFiles opens a data directory: the log first, because its lock makes the rest ours, then
+// the state, which is brought up to the newest snapshot if it is behind that.
+func (s *store) openFiles() (err error) {
+	if s.files, err = openLog(s.cfg); err != nil {
+		return err
+	}
+	s.guard = s.newGuard(s.files.log, s.files.log)
+	if s.snaps, err = openSnapshots(s.cfg); err != nil {
+		return err
+	}
+	if s.db, err = state.Open(s.cfg.Dir, state.Options{BootID: s.cfg.bootID}); err != nil {
+		return err
+	}
+	fresh, err := s.isFresh()
+	if err != nil {
+		return err
+	}
+	id, err := serverID(s.cfg, fresh)
+	if err != nil {
+		return err
+	}
+	s.id = raft.ServerID(id)
+	if err := s.bringUp(); err != nil {
+		return err
+	}
+	return s.checkTogether()
+}
+
+// openMemory makes a store that keeps nothing.
+func (s *store) openMemory() error {
+	dir, err := os.MkdirTemp("", "dgate-memory-")
+	if err != nil {
+		return fmt.Errorf("temporary directory: %w", err)
+	}
+	s.cfg.Dir = dir
+	logs := raft.NewInmemStore()
+	s.guard = s.newGuard(logs, logs)
+	s.snaps = &snapshots{SnapshotStore: raft.NewInmemSnapshotStore()}
+	if s.db, err = state.Open(dir, state.Options{BootID: s.cfg.bootID}); err != nil {
+		return errors.Join(err, removeMemory(dir))
+	}
+	s.id = raft.ServerID(newServerID())
+	return nil
+}
+
+func removeMemory(dir string) error {
+	if err := os.RemoveAll(dir); err != nil {
+		return fmt.Errorf("temporary directory: %w", err)
+	}
+	return nil
+}
+
+func (s *store) newGuard(logs raft.LogStore, stable raft.StableStore) *guard {
+	return &guard{logs: logs, stable: stable, log: s.log, pause: s.cfg.timing.retry, stop: s.stop, grown: s.logGrew}
+}
+
+// isFresh tells a directory in which nothing was ever written, or only the beginnings of it.
+func (s *store) isFresh() (bool, error) {
+	last, err := s.guard.LastIndex()
+	if err != nil {
+		return false, fmt.Errorf("read log: %w", err)
+	}
+	if last > 0 {
+		return false, nil
+	}
+	snaps, err := s.snaps.List()
+	if err != nil {
+		return false, fmt.Errorf("list snapshots: %w", err)
+	}
+	if len(snaps) > 0 || s.db.Applied() > 0 {
+		return false, fmt.Errorf("the log in %s is empty, but there is a state or a snapshot: restore %s from a backup", s.cfg.Dir, logFile)
+	}
+	return true, nil
+}
+
+// bringUp restores the newest snapshot that is sound, if the state is behind it.
+func (s *store) bringUp() error {
+	list, err := s.snaps.List()
+	if err != nil {
+		return fmt.Errorf("list snapshots: %w", err)
+	}
+	var problems []error
+	for _, meta := range list {
+		err := s.restore(meta)
+		if err == nil {
+			s.upkeep.restored(meta.Index)
+			return nil
+		}
+		s.log().Error("a snapshot cannot be used; trying the one before", zap.String("snapshot", meta.ID), zap.Error(err))
+		s.snaps.hide(meta.ID)
+		problems = append(problems, fmt.Errorf("snapshot %s: %w", meta.ID, err))
+	}
+	if len(problems) == 0 {
+		return nil
+	}
+	first, err := s.guard.FirstIndex()
+	if err == nil && first == 1 {
+		return nil // the log still has everything
+	}
+	return errors.Join(append(problems, err)...)
+}
+
+// restore loads a snapshot into the state, unless the state is as new.
+func (s *store) restore(meta *raft.SnapshotMeta) error {
+	header, err := s.snaps.header(meta.ID)
+	if err != nil {
+		return err
+	}
+	if s.db.Applied() >= header.Index {
+		return nil
+	}
+	_, r, err := s.snaps.Open(meta.ID)
+	if err != nil {
+		return err
+	}
+	return errors.Join(s.db.Restore(r), r.Close())
+}
+
+// checkTogether refuses a log, a state and a snapshot that are not of one piece, and a log with
+// damaged entries, before raft gets to see them.
+func (s *store) checkTogether() error {
+	first, err := s.guard.FirstIndex()
+	if err != nil {
+		return fmt.Errorf("read log: %w", err)
+	}
+	last, err := s.guard.LastIndex()
+	if err != nil {
+		return fmt.Errorf("read log: %w", err)
+	}
+	snapshot := s.upkeep.snapshotIndex.Load()
+	applied := s.db.Applied()
+	switch {
+	case last > 0 && first > snapshot+1:
+		return fmt.Errorf("the log begins at %d and the newest usable snapshot ends at %d: entries are missing; restore the data directory from a backup", first, snapshot)
+	case applied > max(last, snapshot):
+		return fmt.Errorf("the state is at index %d and the log ends at %d: they do not belong together", applied, max(last, snapshot))
+	}
+	for i := first; i <= last && i > 0; i++ {
+		var entry raft.Log
+		if err := s.guard.GetLog(i, &entry); err != nil {
+			return damagedLog(s.cfg, fmt.Errorf("entry %d: %w", i, err))
+		}
+		if entry.Index != i {
+			return damagedLog(s.cfg, fmt.Errorf("entry %d says that it is %d", i, entry.Index))
+		}
+		if entry.Type == raft.LogCommand {
+			if err := state.Verify(entry.Data); err != nil {
+				return damagedLog(s.cfg, fmt.Errorf("entry %d: %w", i, err))
+			}
+		}
+		if i == applied && entry.Term != s.db.AppliedTerm() {
+			return fmt.Errorf("the state has entry %d of term %d and the log that of term %d: they do not belong together", i, s.db.AppliedTerm(), entry.Term)
+		}
+	}
+	return nil
+}
+
+// currentTerm is the key under which raft keeps its term.
+var currentTerm = []byte("CurrentTerm")
+
+// bootstrap makes this node the only voter of a new group, if there is no group yet. Unlike
+// raft's own function it also completes one that was interrupted between its two writes.
+func (s *store) bootstrap() error {
+	last, err := s.guard.LastIndex()
+	if err != nil {
+		return fmt.Errorf("bootstrap: %w", err)
+	}
+	if last > 0 || s.upkeep.snapshotIndex.Load() > 0 {
+		return nil
+	}
+	term, err := s.guard.GetUint64(currentTerm)
+	if err != nil && !isAnswer(err) {
+		return fmt.Errorf("bootstrap: %w", err)
+	}
+	if term > 1 {
+		return fmt.Errorf("the log is empty, but this server has been in term %d: restore the data directory from a backup", term)
+	}
+	if err := s.guard.SetUint64(currentTerm, 1); err != nil {
+		return fmt.Errorf("bootstrap: %w", err)
+	}
+	alone := raft.Configuration{Servers: []raft.Server{{Suffrage: raft.Voter, ID: s.id, Address: localAddress}}}
+	entry := &raft.Log{Index: 1, Term: 1, Type: raft.LogConfiguration, Data: raft.EncodeConfiguration(alone)}
+	if err := s.guard.StoreLog(entry); err != nil {
+		return fmt.Errorf("bootstrap: %w", err)
+	}
+	return nil
+}
+
+// checkClusterID compares the id of the cluster with the copy beside it, or makes that.
+func (s *store) checkClusterID() error {
+	if s.files == nil {
+		return nil
+	}
+	path, id := s.cfg.path(clusterIDFile), s.db.ClusterID()
+	data, err := os.ReadFile(path)
+	switch kept := strings.TrimSpace(string(data)); {
+	case err == nil && kept == id:
+		return nil
+	case err == nil && kept != "":
+		return fmt.Errorf("the state is of cluster %s and the data directory of cluster %s: they do not belong together", id, kept)
+	case err != nil && !errors.Is(err, os.ErrNotExist):
+		return fmt.Errorf("data directory: %w", err)
+	}
+	if err := writeFile(path, []byte(id+"\n"), true); err != nil {
+		return fmt.Errorf("data directory: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,57 @@
+package raftstorage
+
+// Status is what a node knows about itself and its group.
+type Status struct {
+	// ID is the server id, made with the data directory.
+	ID string
+	// ClusterID is the id that all members have in common.
+	ClusterID string
+	// Role is what this node is at the moment.
+	Role Role
+	// Leader is the id of the leading server, or "" if there is none.
+	Leader string
+	// Term is raft's term.
+	Term uint64
+	// LastIndex is the last entry of the log.
+	LastIndex uint64
+	// Applied is the last entry that the state contains.
+	Applied uint64
+	// Hash is the rolling hash of all changes; equal on all nodes at equal index.
+	Hash string
+	// StorageFailed says what cannot be read or written at the moment, or "".
+	StorageFailed string
+	// Halted says why this node does not apply changes any more, or "".
+	Halted string
+	// SnapshotIndex is the last entry of the newest snapshot, or 0.
+	SnapshotIndex uint64
+	// Rebuilt says why the state was rebuilt when the node was opened, or "".
+	Rebuilt string
+}
+
+// Status tells how the node is. Before Open and after Close it is empty.
+func (n *Node) Status() Status {
+	s, err := n.current()
+	if err != nil {
+		return Status{}
+	}
+	_, leader := s.raft.LeaderWithID()
+	st := Status{
+		ID:            string(s.id),
+		ClusterID:     s.db.ClusterID(),
+		Role:          roleOf(s.raft.State()),
+		Leader:        string(leader),
+		Term:          s.raft.CurrentTerm(),
+		LastIndex:     s.raft.LastIndex(),
+		Applied:       s.db.Applied(),
+		Hash:          s.db.Hash(),
+		SnapshotIndex: s.upkeep.snapshotIndex.Load(),
+		Rebuilt:       s.db.Rebuilt(),
+	}
+	if err := s.guard.failed(); err != nil {
+		st.StorageFailed = err.Error()
+	}
+	if err := s.db.Halted(); err != nil {
+		st.Halted = err.Error()
+	}
+	return st
+}

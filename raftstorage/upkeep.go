@@ -1,0 +1,112 @@
+package raftstorage
+
+import (
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/hashicorp/raft"
+	"go.uber.org/zap"
+)
+
+// upkeep is what keeps the log short. Raft counts entries only, and they can be large.
+type upkeep struct {
+	led           atomic.Bool
+	entries       atomic.Int64 // appended since the node is open
+	bytes         atomic.Int64
+	bytesSince    atomic.Int64 // appended since the last snapshot
+	taken         atomic.Int64 // unix time of the last snapshot, nanoseconds
+	snapshotIndex atomic.Uint64
+	wake          chan struct{}
+}
+
+// wakeEvery is after how many entries the bounds are looked at again.
+const wakeEvery = 1024
+
+// logGrew is told after each append, by raft's main goroutine: it must not wait for anything.
+func (s *store) logGrew(entries, bytes int) {
+	u := &s.upkeep
+	u.bytes.Add(int64(bytes))
+	since := u.bytesSince.Add(int64(bytes))
+	before := u.entries.Add(int64(entries)) - int64(entries)
+	if since >= s.cfg.SnapshotBytes || before/wakeEvery != (before+int64(entries))/wakeEvery {
+		s.wakeUpkeep()
+	}
+}
+
+func (s *store) wakeUpkeep() {
+	select {
+	case s.upkeep.wake <- struct{}{}:
+	default: // it is awake
+	}
+}
+
+// restored notes the snapshot that the log goes on from.
+func (u *upkeep) restored(index uint64) { u.snapshotIndex.Store(index) }
+
+// snapshotTaken notes that the log was shortened.
+func (u *upkeep) snapshotTaken(index uint64) {
+	u.bytesSince.Store(0)
+	u.taken.Store(time.Now().UnixNano())
+	u.snapshotIndex.Store(index)
+}
+
+// trailing is how many entries a snapshot leaves in the log: about 64 MiB of them.
+func (u *upkeep) trailing() uint64 {
+	entries, bytes := u.entries.Load(), u.bytes.Load()
+	if entries == 0 || bytes == 0 {
+		return maxTrailing
+	}
+	return uint64(min(max(trailingBytes/max(bytes/entries, 1), minTrailing), maxTrailing))
+}
+
+// maintain looks after raft's settings and takes snapshots by size, until the store is closed.
+func (s *store) maintain() {
+	var again <-chan time.Time
+	for {
+		select {
+		case <-s.upkeep.wake:
+		case <-again:
+		case <-s.stop:
+			return
+		}
+		again = nil
+		s.tune()
+		if s.upkeep.bytesSince.Load() < max(s.cfg.SnapshotBytes, s.db.Size()) {
+			continue
+		}
+		if wait := time.Until(time.Unix(0, s.upkeep.taken.Load()).Add(s.cfg.timing.snapshotGap)); wait > 0 {
+			again = time.After(wait)
+			continue
+		}
+		if err := s.snapshot(); err != nil && !errors.Is(err, raft.ErrRaftShutdown) {
+			s.log().Error("snapshot failed", zap.Error(err))
+			again = time.After(s.cfg.timing.snapshotGap)
+		}
+	}
+}
+
+// tune gives raft the settings that fit now.
+func (s *store) tune() {
+	conf := s.raft.ReloadableConfig()
+	conf.TrailingLogs = s.upkeep.trailing()
+	if s.upkeep.led.Load() {
+		conf.HeartbeatTimeout, conf.ElectionTimeout = usualTimeout, usualTimeout
+	}
+	if conf == s.raft.ReloadableConfig() {
+		return
+	}
+	if err := s.raft.ReloadConfig(conf); err != nil {
+		s.log().Error("raft refuses its settings", zap.Error(err))
+	}
+}
+
+// snapshot takes a snapshot, if there is something new.
+func (s *store) snapshot() error {
+	err := s.raft.Snapshot().Error()
+	if err != nil && !errors.Is(err, raft.ErrNothingNewToSnapshot) {
+		return fmt.Errorf("snapshot: %w", err)
+	}
+	return nil
+}
