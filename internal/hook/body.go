@@ -32,7 +32,7 @@ func (b *requestBody) read(f *frame) []byte {
 		b.load(f)
 	}
 	if b.err != nil {
-		f.throw(b.err)
+		f.vm.Throw(b.err)
 	}
 	return b.data
 }
@@ -174,7 +174,7 @@ func (f *frame) json(what string, v goja.Value) []byte {
 	}
 	data, err := f.vm.Stringify(v)
 	if err != nil {
-		f.throw(err)
+		f.vm.Throw(err)
 	}
 	if data == nil {
 		return []byte("null")

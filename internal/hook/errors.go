@@ -10,17 +10,6 @@ import (
 	"github.com/dgate-io/caddy-dgate/internal/js"
 )
 
-// throw throws a Go error into the script, and remembers it: if nothing catches
-// it, the error of the hook has it as its cause.
-func (f *frame) throw(err error) { panic(f.errorValue(err)) }
-
-// errorValue is err for the script, remembered as throw does.
-func (f *frame) errorValue(err error) *goja.Object {
-	obj := f.vm.Error(err)
-	f.thrown, f.thrownAs = err, obj
-	return obj
-}
-
 // causeValue is what errorHandler gets as its second argument.
 func (f *frame) causeValue(cause error) goja.Value {
 	var script *js.Error

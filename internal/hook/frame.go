@@ -25,10 +25,6 @@ type frame struct {
 	requestHeaders, responseHeaders, upstreamHeaders       headers.View
 
 	locals, ctxBag, requestBag, responseBag bag
-
-	// thrown is the Go error last thrown into the script, as thrownAs.
-	thrown   error
-	thrownAs *goja.Object
 }
 
 // bind returns the frame for running on vm, the one used before if it is the same VM.

@@ -131,7 +131,7 @@ func (f *frame) write(data []byte) {
 	f.vm.Blocking(func() { _, err = s.w.Write(data) })
 	// An answer that has no body by its status or method swallows what is sent.
 	if err != nil && !errors.Is(err, http.ErrBodyNotAllowed) {
-		f.throw(err)
+		f.vm.Throw(err)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/dop251/goja"
 
 	"github.com/dgate-io/caddy-dgate/internal/js"
+	"github.com/dgate-io/caddy-dgate/internal/js/host/headers"
 	"github.com/dgate-io/caddy-dgate/internal/js/host/native"
 )
 
@@ -96,13 +97,10 @@ func (f *frame) end(r *js.Run, err error) error {
 	var failed *js.Error
 	if errors.As(err, &failed) {
 		f.s.failed, f.s.failedOn = failed, f.vm
-		if failed.Err == nil && f.thrown != nil && failed.Value == goja.Value(f.thrownAs) {
-			failed.Err = f.thrown
-		}
 		f.dropBags()
 	}
-	f.thrown, f.thrownAs = nil, nil
 	r.End()
+	headers.Forget(f.vm)
 	return err
 }
 

@@ -96,10 +96,10 @@ func (up *upstream) read(f *frame, convert func([]byte) (goja.Value, error)) goj
 				return
 			}
 		}
-		reject(f.errorValue(err))
+		reject(f.vm.Error(err))
 	}
 	if up.status == http.StatusSwitchingProtocols {
-		reject(f.errorValue(&js.TypeError{Message: "the upstream has switched protocols: there is no body to read"}))
+		reject(f.vm.Error(&js.TypeError{Message: "the upstream has switched protocols: there is no body to read"}))
 		return promise
 	}
 	if up.loaded() {
@@ -155,12 +155,12 @@ func (up *upstream) readNow(f *frame) []byte {
 			}
 		})
 		if ctx.Err() != nil {
-			f.throw(fmt.Errorf("read the upstream's body: %w", context.Cause(ctx)))
+			f.vm.Throw(fmt.Errorf("read the upstream's body: %w", context.Cause(ctx)))
 		}
 	}
 	data, err := up.content(f)
 	if err != nil {
-		f.throw(err)
+		f.vm.Throw(err)
 	}
 	return data
 }
