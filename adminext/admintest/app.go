@@ -26,6 +26,8 @@ type App struct {
 	Namespace string
 	// ReadyError, BarrierError and OpenError are what those methods answer.
 	ReadyError, BarrierError, OpenError error
+	// Waiting, if set, is closed when a request is about to wait for something.
+	Waiting chan struct{}
 	// Logs has what was logged.
 	Logs *observer.ObservedLogs
 
@@ -45,7 +47,12 @@ func (a *App) Handler() *adminext.Handler {
 }
 
 // State implements [adminext.App].
-func (a *App) State(context.Context) (*state.DB, error) { return a.Store.DB(), a.OpenError }
+func (a *App) State(context.Context) (*state.DB, error) {
+	if a.Waiting != nil {
+		close(a.Waiting)
+	}
+	return a.Store.DB(), a.OpenError
+}
 
 // Index implements [adminext.App].
 func (a *App) Index() uint64 { return a.Store.DB().Applied() }
