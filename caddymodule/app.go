@@ -1,24 +1,182 @@
 // Package caddymodule is everything of DGate that is Caddy configuration: the app, its global
-// option, and what hangs on it. The work is done by the packages that it imports.
+// option block, and the command. The work is done by the packages that it imports.
 package caddymodule
 
-import "github.com/caddyserver/caddy/v2"
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+
+	"github.com/caddyserver/caddy/v2"
+	"go.uber.org/zap"
+
+	"github.com/dgate-io/caddy-dgate/adminext"
+	"github.com/dgate-io/caddy-dgate/handlers"
+	"github.com/dgate-io/caddy-dgate/internal/change"
+	"github.com/dgate-io/caddy-dgate/internal/gateway"
+	"github.com/dgate-io/caddy-dgate/internal/manifest"
+	"github.com/dgate-io/caddy-dgate/internal/resource"
+)
 
 func init() { caddy.RegisterModule(new(App)) }
 
 // App is the DGate gateway: it owns the replicated resources and the script engine that the
-// dgate handlers and the admin API share.
-type App struct{}
+// dgate handlers and the admin API share. What it owns outlives config reloads.
+type App struct {
+	// Where resources and the Raft log live. Default: `dgate` inside Caddy's data directory.
+	// Cannot change in a reload. Only one Caddy process can use it at a time.
+	DataDir string `json:"data_dir,omitempty"`
+
+	// `persistent` keeps resources in data_dir; `memory` forgets them when Caddy exits.
+	// Default: `persistent`. Cannot change in a reload.
+	Storage string `json:"storage,omitempty"`
+
+	// Resource files, YAML or JSON; wildcards are allowed. What they list is stored at start and
+	// at each reload, where it differs from what is stored already; nothing is deleted. A mistake
+	// in one of them refuses the whole configuration.
+	Resources []string `json:"resources,omitempty"`
+
+	// Words about this node, sent upstream in the header X-DGate-Tags.
+	Tags []string `json:"tags,omitempty"`
+
+	// Environment variables that modules can read in `process.env`. Default: none.
+	Env []string `json:"env,omitempty"`
+
+	// Bounds of what modules may use.
+	Limits *Limits `json:"limits,omitempty"`
+
+	ctx     caddy.Context
+	logger  *zap.Logger
+	key     nodeKey // of node; the zero key as long as none was acquired
+	node    *node
+	proxy   *handlers.Proxy
+	objects []resource.Object // of the resource files
+}
+
+// The values of App.Storage.
+const (
+	persistent = "persistent"
+	memory     = "memory"
+)
 
 // CaddyModule implements [caddy.Module].
 func (*App) CaddyModule() caddy.ModuleInfo {
 	return caddy.ModuleInfo{ID: "dgate", New: func() caddy.Module { return new(App) }}
 }
 
-// Start implements [caddy.App].
-func (*App) Start() error { return nil }
+// Provision implements [caddy.Provisioner]. It opens nothing: `caddy validate` provisions too,
+// also beside a running server.
+func (a *App) Provision(ctx caddy.Context) (err error) {
+	a.ctx, a.logger = ctx, ctx.Logger()
+	if err := a.Limits.check(); err != nil {
+		return err
+	}
+	key, err := a.nodeKey()
+	if err != nil {
+		return err
+	}
+	if a.objects, err = manifest.Load(a.Resources); err != nil {
+		return fmt.Errorf("resources: %w", err)
+	}
+	if a.proxy, err = handlers.NewProxy(ctx); err != nil {
+		return err
+	}
+	if a.node, err = acquire(key); err != nil {
+		return err
+	}
+	a.key = key
+	return nil
+}
 
-// Stop implements [caddy.App].
-func (*App) Stop() error { return nil }
+// nodeKey says which node the configuration is about.
+func (a *App) nodeKey() (nodeKey, error) {
+	repl := caddy.NewReplacer()
+	dir, err := repl.ReplaceOrErr(a.DataDir, true, true)
+	if err != nil {
+		return nodeKey{}, fmt.Errorf("data_dir: %w", err)
+	}
+	switch a.Storage {
+	case "", persistent:
+	case memory:
+		return nodeKey{memory: true}, nil
+	default:
+		return nodeKey{}, fmt.Errorf("storage must be %s or %s, not %q", persistent, memory, a.Storage)
+	}
+	if dir == "" {
+		dir = filepath.Join(caddy.AppDataDir(), "dgate")
+	}
+	if dir, err = filepath.Abs(dir); err != nil {
+		return nodeKey{}, fmt.Errorf("data_dir: %w", err)
+	}
+	return nodeKey{dir: dir}, nil
+}
 
-var _ caddy.App = (*App)(nil)
+// Start implements [caddy.App]. When it returns, what was stored before is being served.
+func (a *App) Start() error {
+	a.node.configure(a.settings())
+	ctx, cancel := context.WithTimeout(a.ctx, startTimeout)
+	defer cancel()
+	if err := a.node.start(ctx); err != nil {
+		return err
+	}
+	return a.store(ctx)
+}
+
+// store puts the resources of the resource files.
+func (a *App) store(ctx context.Context) error {
+	if len(a.objects) == 0 {
+		return nil
+	}
+	changes := make([]change.Change, len(a.objects))
+	for i, obj := range a.objects {
+		changes[i] = change.Change{Object: obj}
+	}
+	results, err := a.Writer().Apply(ctx, changes...)
+	if err != nil {
+		return fmt.Errorf("resources: %w", err)
+	}
+	for _, warning := range results.Warnings {
+		a.logger.Warn("resource file", zap.String("warning", warning))
+	}
+	return nil
+}
+
+// Stop implements [caddy.App]. Requests may still be running, so nothing is torn down here.
+func (a *App) Stop() error { return nil }
+
+// Cleanup implements [caddy.CleanerUpper].
+func (a *App) Cleanup() error {
+	if a.proxy != nil {
+		a.proxy.Close()
+	}
+	if a.node == nil {
+		return nil
+	}
+	a.node = nil
+	return release(a.key)
+}
+
+// Gateway implements [handlers.App].
+func (a *App) Gateway() *gateway.Gateway { return a.node.gateway }
+
+// Proxy implements [handlers.App].
+func (a *App) Proxy() *handlers.Proxy { return a.proxy }
+
+// Wait implements [handlers.App].
+func (a *App) Wait(ctx context.Context) error {
+	select {
+	case <-a.node.ready:
+		return nil
+	case <-ctx.Done():
+		return errors.New("the store is not open yet")
+	}
+}
+
+var (
+	_ caddy.Provisioner  = (*App)(nil)
+	_ caddy.App          = (*App)(nil)
+	_ caddy.CleanerUpper = (*App)(nil)
+	_ handlers.App       = (*App)(nil)
+	_ adminext.App       = (*App)(nil)
+)

@@ -23,8 +23,8 @@ func init() { caddy.RegisterModule(new(Gateway)) }
 type App interface {
 	// Gateway is what routes requests.
 	Gateway() *gateway.Gateway
-	// Ready blocks until the stored resources can be served, or ctx is done.
-	Ready(ctx context.Context) error
+	// Wait blocks until the stored resources can be served, or ctx is done.
+	Wait(ctx context.Context) error
 	// Proxy reaches the upstreams of services.
 	Proxy() *Proxy
 }
@@ -77,7 +77,7 @@ func (h *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	if table == nil {
 		ctx, cancel := context.WithTimeout(r.Context(), readyTimeout)
 		defer cancel()
-		if err := h.app.Ready(ctx); err != nil {
+		if err := h.app.Wait(ctx); err != nil {
 			return respondError(w, &gateway.StatusError{Status: http.StatusServiceUnavailable, RetryAfter: 2 * time.Second, Err: err})
 		}
 		table = gw.Table()

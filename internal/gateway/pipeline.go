@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -36,7 +37,7 @@ func (g *Gateway) Serve(w http.ResponseWriter, r *http.Request, m Match, client 
 	}
 	s := &session{w: w, r: r, match: &m, prog: prog, pool: pool, gateway: g}
 	s.scope = hook.NewScope(w, r, hook.Info{
-		RemoteAddr: client, Params: m.params, MaxBody: g.options.Load().Limits.Body,
+		RemoteAddr: client, Params: m.params, MaxBody: cmp.Or(g.options.Load().Limits.Body, js.DefaultBody),
 		Service: p.serviceView(), Route: p.view, Namespace: p.namespace.view,
 	})
 	defer s.release()

@@ -1,0 +1,89 @@
+package caddymodule
+
+import (
+	"context"
+	"runtime/debug"
+
+	"go.uber.org/zap"
+
+	"github.com/dgate-io/caddy-dgate/adminext"
+	"github.com/dgate-io/caddy-dgate/internal/change"
+	"github.com/dgate-io/caddy-dgate/internal/resource"
+	"github.com/dgate-io/caddy-dgate/internal/state"
+)
+
+// State implements [adminext.App].
+func (a *App) State(ctx context.Context) (*state.DB, error) {
+	if err := a.node.start(ctx); err != nil {
+		return nil, err
+	}
+	return a.node.store.DB(), nil
+}
+
+// Index implements [adminext.App].
+func (a *App) Index() uint64 {
+	if db := a.node.store.DB(); db != nil {
+		return db.Applied()
+	}
+	return 0
+}
+
+// Writer implements [adminext.App].
+func (a *App) Writer() *change.Writer {
+	return &change.Writer{Store: a.node.store, Code: a.node.gateway}
+}
+
+// Barrier implements [adminext.App].
+func (a *App) Barrier(ctx context.Context) error { return a.node.store.Barrier(ctx) }
+
+// Ready implements [adminext.App].
+func (a *App) Ready(context.Context) error {
+	status := a.node.store.Status()
+	switch {
+	case status.Halted != "":
+		return resource.Errorf(resource.Internal, "%s", status.Halted)
+	case status.Leader == "":
+		return resource.Errorf(resource.NoLeader, "no leader")
+	}
+	return nil
+}
+
+// Status implements [adminext.App].
+func (a *App) Status(context.Context) (adminext.Status, error) {
+	s := a.node.store.Status()
+	index, problem := a.node.gateway.Progress()
+	status := adminext.Status{
+		ID: s.ID, Name: s.ID, Role: string(s.Role), Leader: s.Leader, Term: s.Term,
+		Index: s.LastIndex, Applied: s.Applied, Hash: s.Hash,
+		Table:   adminext.TableStatus{Index: index},
+		Members: []adminext.Member{{ID: s.ID, Name: s.ID, Role: "voter", Leader: s.Leader == s.ID}},
+	}
+	if problem != nil {
+		status.Table.Error = problem.Error()
+	}
+	return status, nil
+}
+
+// Snapshot implements [adminext.App].
+func (a *App) Snapshot(context.Context) error { return a.node.store.Snapshot() }
+
+// DefaultNamespace implements [adminext.App].
+func (a *App) DefaultNamespace() string { return resource.DefaultNamespace }
+
+// Logger implements [adminext.App].
+func (a *App) Logger() *zap.Logger { return a.logger.Named("admin") }
+
+// Version implements [adminext.App]: that of the plugin in this build of Caddy.
+func (a *App) Version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "dev"
+	}
+	const path = "github.com/dgate-io/caddy-dgate"
+	for _, m := range append(info.Deps, &info.Main) {
+		if m.Path == path && m.Version != "" && m.Version != "(devel)" && m.Version != "v0.0.0" {
+			return m.Version
+		}
+	}
+	return "dev"
+}

@@ -1,0 +1,113 @@
+package caddymodule
+
+import (
+	"encoding/json"
+	"path/filepath"
+
+	"github.com/caddyserver/caddy/v2/caddyconfig"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
+)
+
+func init() { httpcaddyfile.RegisterGlobalOption("dgate", parseApp) }
+
+// parseApp reads the global option. A second block adds to the first.
+func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
+	a := new(App)
+	if before, ok := existing.(httpcaddyfile.App); ok {
+		if err := json.Unmarshal(before.Value, a); err != nil {
+			return nil, err
+		}
+	}
+	if err := a.UnmarshalCaddyfile(d); err != nil {
+		return nil, err
+	}
+	return httpcaddyfile.App{Name: "dgate", Value: caddyconfig.JSON(a, nil)}, nil
+}
+
+// UnmarshalCaddyfile sets up the app from Caddyfile tokens. Syntax:
+//
+//	dgate {
+//	    data_dir  <path>
+//	    storage   persistent|memory
+//	    resources <files...>
+//	    tags      <words...>
+//	    env       <names...>
+//	    limits {
+//	        cpu     <duration>
+//	        timeout <duration>
+//	        heap    <size>
+//	        vms     <count>
+//	        body    <size>
+//	        fetch   any|public|off
+//	    }
+//	}
+//
+// Paths are relative to the Caddyfile.
+func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
+	d.Next()
+	if d.NextArg() {
+		return d.Errf("dgate takes a block, not %q", d.Val())
+	}
+	for nesting := d.Nesting(); d.NextBlock(nesting); {
+		var err error
+		switch option := d.Val(); option {
+		case "data_dir":
+			if !d.AllArgs(&a.DataDir) {
+				return d.ArgErr()
+			}
+			a.DataDir = beside(d, a.DataDir)
+		case "storage":
+			if !d.AllArgs(&a.Storage) {
+				return d.ArgErr()
+			}
+			if a.Storage != persistent && a.Storage != memory {
+				return d.Errf("storage must be %s or %s, not %q", persistent, memory, a.Storage)
+			}
+		case "resources":
+			err = list(d, func(file string) { a.Resources = append(a.Resources, beside(d, file)) })
+		case "tags":
+			err = list(d, func(tag string) { a.Tags = append(a.Tags, tag) })
+		case "env":
+			err = list(d, func(name string) { a.Env = append(a.Env, name) })
+		case "limits":
+			if d.NextArg() {
+				return d.ArgErr()
+			}
+			a.Limits, err = unmarshalLimits(d)
+		default:
+			return d.Errf("unrecognized dgate option %q; there are data_dir, storage, resources, tags, env and limits", option)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// list takes one or more arguments.
+func list(d *caddyfile.Dispenser, take func(string)) error {
+	args := d.RemainingArgs()
+	if len(args) == 0 {
+		return d.ArgErr()
+	}
+	for _, arg := range args {
+		take(arg)
+	}
+	return nil
+}
+
+// beside makes a path that is relative to the Caddyfile absolute. One that begins with a
+// placeholder is left as it is.
+func beside(d *caddyfile.Dispenser, path string) string {
+	if filepath.IsAbs(path) || len(path) > 0 && path[0] == '{' {
+		return path
+	}
+	abs, err := filepath.Abs(filepath.Join(filepath.Dir(d.File()), path))
+	if err != nil {
+		return path
+	}
+	return abs
+}
+
+var _ caddyfile.Unmarshaler = (*App)(nil)

@@ -1,0 +1,27 @@
+package caddymodule
+
+import (
+	"os"
+
+	caddycmd "github.com/caddyserver/caddy/v2/cmd"
+	"github.com/spf13/cobra"
+
+	"github.com/dgate-io/caddy-dgate/internal/cli"
+)
+
+func init() {
+	caddycmd.RegisterCommand(caddycmd.Command{
+		Name:  "dgate",
+		Usage: "[--admin <address>] <command> [<args...>]",
+		Short: "Manages the resources of a running DGate gateway",
+		Long:  "The commands are those of dgate-cli; run caddy dgate without arguments to see them.",
+		CobraFunc: func(cmd *cobra.Command) {
+			cmd.DisableFlagParsing = true // the command line of dgate-cli has its own
+			cmd.Run = func(cmd *cobra.Command, args []string) {
+				if code := cli.Run(cmd.Context(), args, os.Stdin, os.Stdout, os.Stderr); code != 0 {
+					os.Exit(code) //nolint:revive // the exit codes of dgate-cli are its own
+				}
+			}
+		},
+	})
+}

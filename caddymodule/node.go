@@ -1,0 +1,174 @@
+package caddymodule
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"go.uber.org/zap"
+
+	"github.com/dgate-io/caddy-dgate/internal/gateway"
+	"github.com/dgate-io/caddy-dgate/internal/js"
+	"github.com/dgate-io/caddy-dgate/internal/js/host"
+	"github.com/dgate-io/caddy-dgate/internal/js/host/fetch"
+	"github.com/dgate-io/caddy-dgate/raftstorage"
+)
+
+// nodes outlive configurations: the app of a new one finds the node of the old one here.
+var nodes = caddy.NewUsagePool()
+
+// How long the store may take to open, and to close.
+const (
+	startTimeout = 30 * time.Second
+	stopTimeout  = 10 * time.Second
+)
+
+// nodeKey says what a node keeps its data in.
+type nodeKey struct {
+	dir    string
+	memory bool
+}
+
+func (k nodeKey) String() string {
+	if k.memory {
+		return "memory"
+	}
+	return k.dir
+}
+
+// settings are what a configuration can change of a running node.
+type settings struct {
+	logger  *zap.Logger
+	env     []string         // variables that scripts see
+	fetch   fetch.Policy     // where scripts may connect to
+	admin   []netip.AddrPort // and where never
+	gateway gateway.Options
+}
+
+// node is the store and the gateway of this process.
+type node struct {
+	store    *raftstorage.Node
+	gateway  *gateway.Gateway
+	settings atomic.Pointer[settings]
+	ready    chan struct{} // closed when there is a table
+
+	mu       sync.Mutex
+	started  bool
+	closed   bool
+	cancel   context.CancelFunc
+	followed chan struct{} // closed when Follow has returned
+}
+
+// acquire finds or makes the node for key. There is only one node in a process.
+func acquire(key nodeKey) (*node, error) {
+	var other *nodeKey
+	nodes.Range(func(k, _ any) bool {
+		if k, ok := k.(nodeKey); ok && k != key {
+			other = &k
+		}
+		return true
+	})
+	if other != nil {
+		return nil, fmt.Errorf("data_dir and storage cannot change while Caddy runs (running with %s, asked for %s): restart Caddy", other, key)
+	}
+	v, _, err := nodes.LoadOrNew(key, func() (caddy.Destructor, error) { return newNode(key), nil })
+	if err != nil {
+		return nil, err
+	}
+	return v.(*node), nil
+}
+
+// release gives a node back that was acquired.
+func release(key nodeKey) error {
+	_, err := nodes.Delete(key)
+	return err
+}
+
+// newNode makes a node without opening anything.
+func newNode(key nodeKey) *node {
+	n := &node{ready: make(chan struct{}), followed: make(chan struct{})}
+	n.settings.Store(&settings{logger: zap.NewNop()})
+	n.store = raftstorage.New(raftstorage.Config{
+		Dir: key.dir, Memory: key.memory,
+		Logger: func() *zap.Logger { return n.settings.Load().logger.Named("raft") },
+	})
+	deps := host.Deps{Fetch: fetch.New(fetch.Options{
+		Policy:    func() fetch.Policy { return n.settings.Load().fetch },
+		Forbidden: func() []netip.AddrPort { return n.settings.Load().admin },
+	})}
+	n.gateway = gateway.New(js.Options{
+		Modules: host.Modules(deps), Globals: host.Globals(deps), Env: n.env,
+	}, gateway.Options{Logger: zap.NewNop()})
+	return n
+}
+
+// env is what scripts see of the environment.
+func (n *node) env() map[string]string {
+	env := map[string]string{}
+	for _, name := range n.settings.Load().env {
+		if value, ok := os.LookupEnv(name); ok {
+			env[name] = value
+		}
+	}
+	return env
+}
+
+// configure takes the settings of a configuration over.
+func (n *node) configure(s *settings) {
+	n.settings.Store(s)
+	n.gateway.Configure(s.gateway)
+}
+
+// start opens the store, unless that has been done, and waits until what it holds is served.
+func (n *node) start(ctx context.Context) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.closed {
+		return errors.New("the store has been closed")
+	}
+	if n.started {
+		return nil
+	}
+	if err := n.store.Open(ctx); err != nil {
+		return fmt.Errorf("open the store: %w", err)
+	}
+	follower, err := n.gateway.Load(n.store.DB())
+	if err != nil {
+		return fmt.Errorf("read the store: %w", err)
+	}
+	following, cancel := context.WithCancel(context.Background())
+	n.started, n.cancel = true, cancel
+	go n.follow(following, follower)
+	close(n.ready)
+	return nil
+}
+
+// follow keeps the gateway's table up to date until the node is closed.
+func (n *node) follow(ctx context.Context, follower *gateway.Follower) {
+	defer close(n.followed)
+	if err := follower.Follow(ctx); err != nil {
+		n.settings.Load().logger.Error("routing stays as it is: the store cannot be read", zap.Error(err))
+	}
+}
+
+// Destruct implements [caddy.Destructor]: no configuration uses the node any more.
+func (n *node) Destruct() error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.closed = true
+	if n.started {
+		n.cancel()
+		<-n.followed
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
+	defer cancel()
+	return n.store.Close(ctx)
+}
+
+var _ caddy.Destructor = (*node)(nil)
