@@ -1,9 +1,13 @@
 package adminext
 
 import (
+	"context"
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
+
+	"go.uber.org/zap"
 
 	"github.com/dgate-io/caddy-dgate/internal/resource"
 )
@@ -62,21 +66,28 @@ func healthz(c *call) (*reply, error) {
 	return jsonReply(http.StatusOK, health{Status: "ok", Version: c.app.Version()}), nil
 }
 
+// readyWait bounds how long a readiness check waits for the app to become ready.
+const readyWait = time.Second
+
 // readyz says whether the node can serve requests. It opens the store, and reports an error in
 // doing so as not being ready.
 func readyz(c *call) (*reply, error) {
 	if err := c.open(); err != nil {
 		return c.notReady(err), nil
 	}
-	var rep *reply
-	if err := c.app.Ready(c.r.Context()); err != nil {
-		rep = c.notReady(err)
-	} else {
-		rep = jsonReply(http.StatusOK, health{Status: "ok", Version: c.app.Version()})
-	}
-	status, err := c.app.Status(c.r.Context())
+	ctx, cancel := context.WithTimeout(c.r.Context(), readyWait)
+	defer cancel()
+	status, err := c.app.Status(ctx)
 	if err != nil {
 		return c.notReady(err), nil
+	}
+	err = c.app.Ready(ctx)
+	if err == nil && status.Leader == "" {
+		err = resource.Errorf(resource.NoLeader, "")
+	}
+	rep := jsonReply(http.StatusOK, health{Status: "ok", Version: c.app.Version()})
+	if err != nil {
+		rep = c.notReady(err)
 	}
 	rep.header.Set("X-Raft-State", title(status.Role))
 	rep.header.Set("X-Raft-Leader", status.leaderAddress())
@@ -89,8 +100,8 @@ func (c *call) notReady(err error) *reply {
 	switch resource.CodeOf(err) {
 	case resource.NoLeader:
 		body.Status = "no leader"
-	case resource.Internal:
-		c.logInternal(err)
+	case resource.Internal: // asked every few seconds, it would fill the log at a higher level
+		c.log.Debug("not ready", zap.Error(err))
 	default:
 		body.Error = err.Error()
 	}

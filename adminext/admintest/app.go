@@ -26,6 +26,8 @@ type App struct {
 	Namespace string
 	// ReadyError, BarrierError and OpenError are what those methods answer.
 	ReadyError, BarrierError, OpenError error
+	// Leaderless hides the leader.
+	Leaderless bool
 	// Waiting, if set, is closed when a request is about to wait for something.
 	Waiting chan struct{}
 	// Logs has what was logged.
@@ -69,12 +71,16 @@ func (a *App) Ready(context.Context) error { return a.ReadyError }
 // Status implements [adminext.App].
 func (a *App) Status(context.Context) (adminext.Status, error) {
 	db := a.Store.DB()
-	return adminext.Status{
+	status := adminext.Status{
 		ID: "n1", Name: "test", Role: "leader", Leader: "n1", Term: db.AppliedTerm(),
 		Index: db.Applied(), Applied: db.Applied(), Hash: db.Hash(),
 		Table:   adminext.TableStatus{Index: db.Applied()},
 		Members: []adminext.Member{{ID: "n1", Name: "test", Role: "voter", Leader: true}},
-	}, nil
+	}
+	if a.Leaderless {
+		status.Role, status.Leader, status.Members[0].Leader = "follower", "", false
+	}
+	return status, nil
 }
 
 // Snapshot implements [adminext.App].
