@@ -1,0 +1,186 @@
+package fetch_test
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/dgate-io/caddy-dgate/internal/js"
+	"github.com/dgate-io/caddy-dgate/internal/js/host/fetch"
+	"github.com/dgate-io/caddy-dgate/internal/js/host/hosttest"
+)
+
+// server answers what scripts fetch.
+func server(t *testing.T) *httptest.Server {
+	mux := http.NewServeMux()
+	mux.HandleFunc("/echo", func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		w.Header().Set("X-Two", "a")
+		w.Header().Add("X-Two", "b")
+		fmt.Fprintf(w, `{"method":%q,"body":%q,"type":%q,"agent":%q,"x":%q}`, r.Method, body, r.Header.Get("Content-Type"), r.UserAgent(), r.Header.Get("X-A"))
+	})
+	mux.HandleFunc("/redirect", func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, "/echo", http.StatusTemporaryRedirect)
+	})
+	mux.HandleFunc("/slow", func(w http.ResponseWriter, r *http.Request) {
+		select {
+		case <-r.Context().Done():
+		case <-time.After(200 * time.Millisecond):
+		}
+	})
+	mux.HandleFunc("/stalls", func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.WriteString(w, "begin")
+		_ = http.NewResponseController(w).Flush()
+		<-r.Context().Done()
+	})
+	mux.HandleFunc("/big", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(make([]byte, 5000)) })
+	mux.HandleFunc("/404", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(404) })
+	srv := httptest.NewServer(mux)
+	t.Cleanup(srv.Close)
+	return srv
+}
+
+func newHost(t *testing.T, opts fetch.Options) (hosttest.Host, *httptest.Server) {
+	srv := server(t)
+	client := fetch.New(opts)
+	t.Cleanup(client.Close)
+	return hosttest.Host{
+		Modules: []js.Module{client.Module()}, Globals: []js.Global{client.Global()},
+		Limits:  js.Limits{Body: 4096, Timeout: 5 * time.Second},
+		Prelude: `import http from "dgate/http"; const B = "` + srv.URL + `";`,
+	}, srv
+}
+
+func TestFetch(t *testing.T) {
+	host, _ := newHost(t, fetch.Options{})
+	host.Run(t, map[string]hosttest.Case{
+		"one function":          {Code: `return fetch === http.fetch`, Want: `true`},
+		"GET":                   {Code: `const r = await fetch(B + "/echo"); return [r.status, r.statusText, r.ok, r.url === B + "/echo", r.redirected, r._debug_time > 0, await r.json()]`, Want: `[200,"200 OK",true,true,false,true,{"method":"GET","body":"","type":"","agent":"DGate-Client/1.0","x":""}]`},
+		"method in lower case":  {Code: `return (await (await fetch(B + "/echo", { method: "post" })).json()).method`, Want: `"POST"`},
+		"body and headers":      {Code: `return (await fetch(B + "/echo", { method: "PUT", body: "ü", headers: { "x-a": 1, "User-Agent": "me" } })).json()`, Want: `{"method":"PUT","body":"ü","type":"text/plain;charset=UTF-8","agent":"me","x":"1"}`},
+		"body of bytes":         {Code: `return (await (await fetch(B + "/echo", { method: "POST", body: new Uint8Array([104, 105]) })).json()).body`, Want: `"hi"`},
+		"headers as pairs":      {Code: `return (await (await fetch(B + "/echo", { headers: [["x-a", "1"]] })).json()).x`, Want: `"1"`},
+		"headers as a Map":      {Code: `return (await (await fetch(B + "/echo", { headers: new Map([["x-a", "2"]]) })).json()).x`, Want: `"2"`},
+		"headers of a response": {Code: `const h = (await fetch(B + "/echo")).headers; return [h.get("x-two"), h["x-two"], h.has("nope"), h.values("x-two"), (await (await fetch(B + "/echo", { headers: h })).json()).x]`, Want: `["a","a, b",false,["a","b"],""]`},
+		"a URL object":          {Code: `return (await fetch({ href: B + "/404" })).status`, Want: `404`},
+		"a request object":      {Code: `return (await (await fetch({ url: B + "/echo", method: "delete" })).json()).method`, Want: `"DELETE"`},
+		"redirect":              {Code: `const r = await fetch(B + "/redirect", { method: "POST", body: "b" }); return [r.status, r.redirected, r.url === B + "/echo", (await r.json()).body]`, Want: `[200,true,true,"b"]`},
+		"redirects: manual":     {Code: `const r = await fetch(B + "/redirect", { redirects: "manual" }); return [r.status, r.headers.get("location")]`, Want: `[307,"/echo"]`},
+		"redirect: manual":      {Code: `return (await fetch(B + "/redirect", { redirect: "manual" })).status`, Want: `307`},
+		"redirect: error":       {Code: `await fetch(B + "/redirect", { redirect: "error" })`, Err: `Error: Get "/echo": the answer is a redirect, and redirect is "error"`},
+		"redirect: nonsense":    {Code: `await fetch(B, { redirect: "maybe" })`, Err: `TypeError: fetch: redirect is "maybe", expected "follow", "manual" or "error"`},
+		"text":                  {Code: `const r = await fetch(B + "/echo"); const b = r.bodyUsed; const t = await r.text(); return [b, r.bodyUsed, t.length > 10]`, Want: `[false,true,true]`},
+		"text twice":            {Code: `const r = await fetch(B + "/echo"); await r.text(); try { await r.text() } catch (e) { return [e.name, e.message] }`, Want: `["TypeError","body already used"]`},
+		"arrayBuffer and bytes": {Code: `const a = await (await fetch(B + "/404")).arrayBuffer(), b = await (await fetch(B + "/404")).bytes(); return [a instanceof ArrayBuffer, b instanceof Uint8Array]`, Want: `[true,true]`},
+		"json of nothing":       {Code: `try { await (await fetch(B + "/404")).json() } catch (e) { return e.name }`, Want: `"SyntaxError"`},
+		"JSON of a response":    {Code: `return Object.keys(JSON.parse(JSON.stringify(await fetch(B + "/404")))).length`, Want: `8`},
+		"side by side":          {Code: `const t = Date.now(); await Promise.all([1, 2, 3].map(() => fetch(B + "/slow"))); return Date.now() - t < 590`, Want: `true`},
+		"timeout":               {Code: `await fetch(B + "/slow", { timeout: 20 })`, Err: `Error: fetch timed out after 20ms`},
+		"timeout as a text":     {Code: `await fetch(B + "/slow", { timeout: "20ms" })`, Err: `Error: fetch timed out after 20ms`},
+		"timeout of the body":   {Code: `const r = await fetch(B + "/stalls", { timeout: 50 }); await r.text()`, Err: `Error: fetch timed out after 50ms`},
+		"a timeout of nonsense": {Code: `await fetch(B, { timeout: "soon" })`, Err: `TypeError: fetch: timeout is soon, expected milliseconds or a duration like "2s"`},
+		"a large body":          {Code: `await (await fetch(B + "/big")).text()`, Err: `Error: the body is larger than the limit of what a script may buffer`},
+		"a bad URL rejects":     {Code: `const p = fetch("http://%zz"); return p.catch(e => e instanceof TypeError)`, Want: `true`},
+		"no URL":                {Code: `await fetch()`, Err: `TypeError: fetch: expected a URL, got undefined`},
+		"another scheme":        {Code: `await fetch("file:///etc/passwd")`, Err: `TypeError: fetch: invalid URL "file:///etc/passwd": expected one that begins with http:// or https://`},
+		"no host":               {Code: `await fetch("http:///x")`, Err: `TypeError: fetch: invalid URL "http:///x": it has no host`},
+		"a bad method":          {Code: `await fetch(B, { method: "a b" })`, Err: `TypeError: fetch: "a b" is not a method`},
+		"a bad header":          {Code: `await fetch(B, { headers: { "a b": "c" } })`, Err: `TypeError: fetch: "a b" is not a valid name of a header`},
+		"headers of text":       {Code: `await fetch(B, { headers: "x" })`, Err: `TypeError: fetch: expected an object of headers, got string`},
+		"an object as body":     {Code: `await fetch(B, { method: "POST", body: {} })`, Err: `TypeError: fetch: body must be a string, an ArrayBuffer or a typed array, got Object; use JSON.stringify for objects`},
+		"options of text":       {Code: `await fetch(B, "x")`, Err: `TypeError: fetch: expected an object of options, got string`},
+		"a method alone":        {Code: `const { text } = await fetch(B + "/404"); text()`, Err: `TypeError: this method must be called on a response, as in response.text()`},
+		"setting a field":       {Code: `(await fetch(B + "/404")).status = 1`, Err: `TypeError: status of a response cannot be set`},
+		"a refused connection":  {Code: `try { await fetch("http://127.0.0.1:1/") } catch (e) { return e.message }`, Want: `"Get \"http://127.0.0.1:1/\": dial tcp 127.0.0.1:1: connect: connection refused"`},
+	})
+}
+
+func TestPolicy(t *testing.T) {
+	tests := map[string]struct {
+		policy fetch.Policy
+		forbid func(here netip.AddrPort) []netip.AddrPort
+		host   string // in place of 127.0.0.1
+		want   string // part of the error; empty if the request must come through
+	}{
+		"any":                      {},
+		"off":                      {policy: fetch.Off, want: "connections are switched off"},
+		"public":                   {policy: fetch.Public, want: "only public addresses are"},
+		"public, by name":          {policy: fetch.Public, host: "localhost", want: "only public addresses are"},
+		"the address":              {forbid: func(a netip.AddrPort) []netip.AddrPort { return []netip.AddrPort{a} }, want: "administrative address"},
+		"the address, by name":     {forbid: func(a netip.AddrPort) []netip.AddrPort { return []netip.AddrPort{a} }, host: "localhost", want: "administrative address"},
+		"the address, unspecified": {forbid: func(a netip.AddrPort) []netip.AddrPort { return []netip.AddrPort{a} }, host: "0.0.0.0", want: "administrative address"},
+		"the address, as IPv6":     {forbid: func(a netip.AddrPort) []netip.AddrPort { return []netip.AddrPort{a} }, host: "[::ffff:127.0.0.1]", want: "administrative address"},
+		"a listener on all": {forbid: func(a netip.AddrPort) []netip.AddrPort {
+			return []netip.AddrPort{netip.AddrPortFrom(netip.IPv6Unspecified(), a.Port())}
+		}, want: "administrative address"},
+		"another port": {forbid: func(a netip.AddrPort) []netip.AddrPort { return []netip.AddrPort{netip.AddrPortFrom(a.Addr(), 1)} }},
+		"another machine's listener": {forbid: func(a netip.AddrPort) []netip.AddrPort {
+			return []netip.AddrPort{netip.AddrPortFrom(netip.MustParseAddr("192.0.2.1"), a.Port())}
+		}},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var here netip.AddrPort
+			host, srv := newHost(t, fetch.Options{
+				Policy: func() fetch.Policy { return tt.policy },
+				Forbidden: func() []netip.AddrPort {
+					if tt.forbid == nil {
+						return nil
+					}
+					return tt.forbid(here)
+				},
+			})
+			here = netip.MustParseAddrPort(strings.TrimPrefix(srv.URL, "http://"))
+			target := srv.URL
+			if tt.host != "" {
+				target = strings.Replace(srv.URL, "127.0.0.1", tt.host, 1)
+			}
+			got, err := host.Eval(t, `return (await fetch("`+target+`/404")).status`)
+			switch {
+			case tt.want == "" && (err != nil || got != "404"):
+				t.Errorf("got %s, error %v", got, err)
+			case tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)):
+				t.Errorf("error %v, want one about %q", err, tt.want)
+			}
+		})
+	}
+}
+
+func TestRedirectObeysPolicy(t *testing.T) {
+	var forbidden netip.AddrPort
+	host, _ := newHost(t, fetch.Options{Forbidden: func() []netip.AddrPort { return []netip.AddrPort{forbidden} }})
+	admin := server(t)
+	forbidden = netip.MustParseAddrPort(strings.TrimPrefix(admin.URL, "http://"))
+	to := httptest.NewServer(http.RedirectHandler(admin.URL+"/404", http.StatusFound))
+	defer to.Close()
+	if _, err := host.Eval(t, `return (await fetch("`+to.URL+`")).status`); err == nil || !strings.Contains(err.Error(), "administrative address") {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestLoading(t *testing.T) {
+	client := fetch.New(fetch.Options{})
+	defer client.Close()
+	engine := js.NewEngine(js.Options{Hooks: []string{"test"}, Globals: []js.Global{client.Global()}})
+	_, err := engine.Compile(t.Context(), []js.Source{{Name: "m", Code: []byte(`fetch("http://127.0.0.1"); export function test() {}`)}}, js.Limits{})
+	if err == nil || !strings.Contains(err.Error(), "fetch is not available while a module is being loaded") {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestParsePolicy(t *testing.T) {
+	for name, want := range map[string]fetch.Policy{"": fetch.Any, "any": fetch.Any, "public": fetch.Public, "off": fetch.Off} {
+		if got, err := fetch.ParsePolicy(name); got != want || err != nil {
+			t.Errorf("%q: %v, %v", name, got, err)
+		}
+	}
+	if _, err := fetch.ParsePolicy("on"); err == nil {
+		t.Error("no error for an unknown policy")
+	}
+}
