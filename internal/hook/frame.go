@@ -16,7 +16,8 @@ type frame struct {
 	vm *js.VM
 	c  *vmCache
 
-	hook int
+	hook   int
+	waited bool // the running hook has waited: what it sends goes out at once
 	// up is the answer that the running responseModifier works on, else nil.
 	up *upstream
 

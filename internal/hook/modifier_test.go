@@ -215,3 +215,67 @@ func TestFetchUpstream(t *testing.T) {
 		})
 	}
 }
+
+func TestFetchUpstreamAnswers(t *testing.T) {
+	pool := newPool(t, `export const fetchUpstream = (ctx) => { ctx.response().status(403) }`, js.Limits{})
+	w := httptest.NewRecorder()
+	s := newScope(w, get())
+	u, err := s.FetchUpstream(borrow(t, pool))
+	if u != nil || err != nil || !s.Answered() || w.Code != 403 {
+		t.Errorf("URL %v, error %v, answered %v, status %d", u, err, s.Answered(), w.Code)
+	}
+}
+
+func TestFailedHookLeavesNoStatus(t *testing.T) {
+	pool := newPool(t, `export function requestHandler(ctx) { ctx.response().status(201); throw 1 } export function errorHandler() {}`, js.Limits{})
+	s := newScope(httptest.NewRecorder(), get())
+	err := s.RequestHandler(borrow(t, pool))
+	if err == nil {
+		t.Fatal("the hook has not failed")
+	}
+	if answered, err := s.ErrorHandler(borrow(t, pool), err); answered || err != nil {
+		t.Errorf("answered %v, error %v", answered, err)
+	}
+}
+
+// TestReturnedResponse answers with what fetch has given.
+func TestReturnedResponse(t *testing.T) {
+	back := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("X-Back", "1")
+		w.WriteHeader(418)
+		_, _ = io.WriteString(w, "from behind")
+	}))
+	defer back.Close()
+	pool := newPool(t, handlerModule(`return fetch("`+back.URL+`")`), js.Limits{})
+	w, err := serve(t, pool, get())
+	if err != nil || w.Code != 418 || w.Body.String() != "from behind" || w.Header().Get("X-Back") != "1" {
+		t.Errorf("error %v, status %d, body %q, header %v", err, w.Code, w.Body, w.Header())
+	}
+	pool = newPool(t, handlerModule(`const r = await fetch("`+back.URL+`"); await r.text(); return r`), js.Limits{})
+	if _, err := serve(t, pool, get()); failure(err) != "body already used" {
+		t.Errorf("error %v", err)
+	}
+}
+
+// TestStreaming checks that what a handler sends between waits goes out at once.
+func TestStreaming(t *testing.T) {
+	pool := newPool(t, handlerModule(`s.send("a"); await dgate.asyncSleep(0.001); s.send("b"); s.send("c"); await q.readBody(); s.send("d")`), js.Limits{})
+	w := &chunks{ResponseRecorder: httptest.NewRecorder()}
+	if err := newScope(w, get()).RequestHandler(borrow(t, pool)); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"a", "b", "c", "d"}, w.sent); diff != "" {
+		t.Errorf("flushed (-want +got):\n%s", diff)
+	}
+}
+
+// chunks tells what is flushed.
+type chunks struct {
+	*httptest.ResponseRecorder
+	sent []string
+}
+
+func (c *chunks) Flush() {
+	c.sent = append(c.sent, c.Body.String())
+	c.Body.Reset()
+}

@@ -133,6 +133,9 @@ func (f *frame) write(data []byte) {
 	if err != nil && !errors.Is(err, http.ErrBodyNotAllowed) {
 		f.vm.Throw(err)
 	}
+	if f.waited {
+		f.flush()
+	}
 }
 
 // redirectTo answers with a redirect, as http.Redirect does. Relative targets are

@@ -2,39 +2,51 @@ package hook
 
 import (
 	"errors"
+	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/dop251/goja"
 
 	"github.com/dgate-io/caddy-dgate/internal/js"
+	"github.com/dgate-io/caddy-dgate/internal/js/host/fetch"
 	"github.com/dgate-io/caddy-dgate/internal/js/host/headers"
 	"github.com/dgate-io/caddy-dgate/internal/js/host/native"
 )
 
-// FetchUpstream runs the hook of that name and returns the URL it chose.
+// FetchUpstream runs the hook of that name and returns the URL it chose. When it
+// has answered the request instead, there is no URL.
 func (s *Scope) FetchUpstream(vm *js.VM) (*url.URL, error) {
 	var target *url.URL
 	err := s.call(vm, FetchUpstream, func(f *frame, v goja.Value) error {
+		if s.wrote || s.status != 0 {
+			return nil
+		}
 		var err error
 		target, err = f.target(v)
 		return err
 	})
+	if err == nil {
+		s.settle(0)
+	}
 	return target, err
 }
 
 // RequestModifier runs the hook of that name. When it has answered the request,
 // the upstream must not be called.
 func (s *Scope) RequestModifier(vm *js.VM) (answered bool, err error) {
-	err = s.call(vm, RequestModifier, nil)
-	return s.settle(0), err
+	if err := s.call(vm, RequestModifier, (*frame).respond); err != nil {
+		return s.wrote, err
+	}
+	return s.settle(0), nil
 }
 
 // RequestHandler runs the hook of that name. A handler that has written nothing
 // has answered with 204, or with the status it chose.
 func (s *Scope) RequestHandler(vm *js.VM) error {
-	if err := s.call(vm, RequestHandler, nil); err != nil {
+	if err := s.call(vm, RequestHandler, (*frame).respond); err != nil {
 		return err
 	}
 	s.settle(http.StatusNoContent)
@@ -46,8 +58,10 @@ func (s *Scope) RequestHandler(vm *js.VM) error {
 // the same.
 func (s *Scope) ErrorHandler(vm *js.VM, cause error) (answered bool, err error) {
 	f := s.bind(vm)
-	err = s.run(f, ErrorHandler, nil, f.context(), f.causeValue(cause))
-	return s.settle(0), err
+	if err := s.run(f, ErrorHandler, (*frame).respond, f.context(), f.causeValue(cause)); err != nil {
+		return s.wrote, err
+	}
+	return s.settle(0), nil
 }
 
 // ResponseModifier runs the hook of that name over the answer of the upstream,
@@ -75,21 +89,65 @@ func (s *Scope) call(vm *js.VM, hook int, result func(*frame, goja.Value) error)
 	return s.run(f, hook, result, f.context())
 }
 
-// run runs a hook to its end.
+// run runs a hook to its end. result gets what it has returned, if that can matter.
 func (s *Scope) run(f *frame, hook int, result func(*frame, goja.Value) error, args ...goja.Value) error {
-	f.hook = hook
+	f.hook, f.waited = hook, false
 	r := f.vm.Start(s.r.Context(), hook, f, args...)
+	if !r.Done() {
+		f.waited = true
+		f.flush()
+	}
 	v, err := r.Wait()
-	if err == nil && (result != nil || f.bagged()) {
-		err = r.Do(func() error {
-			f.closeBags()
-			if result == nil {
-				return nil
-			}
-			return result(f, v)
-		})
+	if err == nil {
+		_, object := v.(*goja.Object)
+		if !object && hook != FetchUpstream {
+			result = nil
+		}
+		if result != nil || f.bagged() {
+			err = r.Do(func() error {
+				f.closeBags()
+				if result == nil {
+					return nil
+				}
+				return result(f, v)
+			})
+		}
 	}
 	return f.end(r, err)
+}
+
+// respond answers with a response of fetch that a hook has returned.
+func (f *frame) respond(v goja.Value) error {
+	resp, done, err := fetch.Returned(v)
+	if resp == nil || err != nil {
+		return err
+	}
+	defer done()
+	s := f.s
+	if s.wrote {
+		return errors.New("the hook has returned a response after it had sent one")
+	}
+	h := s.w.Header()
+	for name, values := range resp.Header {
+		h[name] = slices.Clone(values)
+	}
+	for _, name := range []string{"Connection", "Keep-Alive", "Proxy-Connection", "Trailer", "Transfer-Encoding", "Upgrade"} {
+		delete(h, name) // they were about the connection that it came by
+	}
+	s.status = resp.StatusCode
+	s.writeHeader(resp.StatusCode)
+	f.vm.Blocking(func() { _, err = io.Copy(s.w, resp.Body) })
+	if errors.Is(err, http.ErrBodyNotAllowed) {
+		return nil
+	}
+	return err
+}
+
+// flush sends what has been written so far, where that is possible.
+func (f *frame) flush() {
+	if f.s.wrote {
+		_ = http.NewResponseController(f.s.w).Flush() // it says whether it is supported
+	}
 }
 
 // end ends a call and remembers how it failed.
@@ -98,6 +156,9 @@ func (f *frame) end(r *js.Run, err error) error {
 	if errors.As(err, &failed) {
 		f.s.failed, f.s.failedOn = failed, f.vm
 		f.dropBags()
+		if !f.s.wrote {
+			f.s.status = 0 // what it chose dies with it
+		}
 	}
 	r.End()
 	headers.Forget(f.vm)

@@ -1,6 +1,7 @@
 package fetch
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -24,6 +25,9 @@ func (c *Client) dialer() *net.Dialer {
 	}
 }
 
+// errOff is why nothing can be fetched under the policy Off.
+var errOff = errors.New("fetch: connections are switched off on this server")
+
 // allow tells whether scripts may connect to target.
 func (c *Client) allow(target netip.AddrPort) error {
 	ip := target.Addr().Unmap().WithZone("")
@@ -36,7 +40,7 @@ func (c *Client) allow(target netip.AddrPort) error {
 	}
 	switch c.policy() {
 	case Off:
-		return fmt.Errorf("fetch: connections are switched off on this server")
+		return errOff
 	case Public:
 		if !public(ip) {
 			return fmt.Errorf("fetch: connections to %s are not allowed: only public addresses are", target)

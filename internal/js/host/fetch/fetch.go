@@ -151,6 +151,9 @@ func (c *Client) do(ctx context.Context, req *request, limit int64) (*answer, er
 		ctx, cancel = context.WithTimeoutCause(ctx, req.timeout, errors.New("fetch timed out after "+req.timeout.String()))
 	}
 	r, err := req.build(ctx)
+	if err == nil && c.policy() == Off {
+		err = errOff // also where a connection is still open
+	}
 	if err != nil {
 		cancel()
 		return nil, err

@@ -2,6 +2,7 @@ package fetch
 
 import (
 	"context"
+	"net/http"
 	"reflect"
 	"strings"
 
@@ -84,6 +85,27 @@ func (r *Response) Delete(key string) bool { return !r.Has(key) }
 
 // Keys implements goja.DynamicObject.
 func (r *Response) Keys() []string { return responseKeys }
+
+// Returned is the response behind v, if a script has returned one to answer with
+// it. Its body has not been read; close ends the request behind it.
+func Returned(v goja.Value) (resp *http.Response, close func(), err error) {
+	obj, ok := v.(*goja.Object)
+	if !ok || obj.ExportType() != reflect.TypeFor[*Response]() {
+		return nil, nil, nil
+	}
+	r, ok := obj.Export().(*Response)
+	if !ok {
+		return nil, nil, nil
+	}
+	if r.used {
+		return nil, nil, typeError("body already used")
+	}
+	r.used = true
+	return r.answer.resp, func() {
+		_ = r.answer.resp.Body.Close() // all that matters is told by reading
+		r.answer.cancel()
+	}, nil
+}
 
 // responseOf finds the response that a method was called on.
 func (c *cache) responseOf(this goja.Value) *Response {
