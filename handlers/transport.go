@@ -32,8 +32,7 @@ func (t *transports) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, final{err}
 	}
 	res, err := rt.RoundTrip(x.Direct(req))
-	_, connecting := errors.AsType[reverseproxy.DialError](err)
-	again, err := x.Result(req, res, err, connecting)
+	again, err := x.Result(req, res, err, connecting(err))
 	switch {
 	case err == nil:
 		return res, nil
@@ -43,6 +42,17 @@ func (t *transports) RoundTrip(req *http.Request) (*http.Response, error) {
 		res.Body.Close() //nolint:errcheck // nobody reads it
 	}
 	return nil, final{err}
+}
+
+// connecting tells errors that came up before the request could be sent.
+func connecting(err error) bool {
+	if _, ok := errors.AsType[reverseproxy.DialError](err); ok {
+		return true
+	}
+	_, certificate := errors.AsType[*tls.CertificateVerificationError](err)
+	_, noTLS := errors.AsType[tls.RecordHeaderError](err)
+	_, alert := errors.AsType[tls.AlertError](err)
+	return certificate || noTLS || alert
 }
 
 // get finds or makes the connections for one kind of target.

@@ -145,7 +145,7 @@ func TestBalanceAndRetry(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			before := a.Requests()
-			req := harness.Request{Method: tt.method, URL: "/" + tt.route + "?delay=30s"}
+			req := harness.Request{Method: tt.method, URL: "/" + tt.route + "?delay=500ms"}
 			if tt.body != "" {
 				req.Body = strings.NewReader(tt.body)
 			}

@@ -11,6 +11,7 @@ import (
 // caddyfile is a Caddy with a gateway that forgets everything when it ends.
 const caddyfile = `{
 	admin {$ADMIN_ADDR}
+	default_bind 127.0.0.1
 	grace_period 5s
 	dgate {
 		storage memory
@@ -20,7 +21,7 @@ const caddyfile = `{
 	}
 }
 
-http://127.0.0.1:{$SITE_PORT} {
+http://:{$SITE_PORT} {
 	dgate
 }
 `

@@ -27,7 +27,8 @@ type Exchange struct {
 
 	rewritten bool // a script has set the path: there is no pattern to strip
 	modify    func(*http.Response) error
-	preset    []string // header names that scripts have set on the answer beforehand
+	answer    http.Header // of the client's answer, with what scripts have set beforehand:
+	preset    []string    // the names of that
 
 	ctx    context.Context // of the attempt that runs
 	cancel context.CancelCauseFunc
@@ -172,6 +173,11 @@ func (x *Exchange) received(res *http.Response) error {
 		return nil
 	}
 	x.hookErr = x.modify(res)
+	for _, name := range x.preset { // and of two scripts, the later
+		if _, again := res.Header[name]; again {
+			delete(x.answer, name)
+		}
+	}
 	return x.hookErr
 }
 

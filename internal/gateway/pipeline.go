@@ -118,6 +118,7 @@ func (s *session) proxy(fw Forwarder) error {
 			return nil
 		}
 	}
+	x.answer = s.w.Header()
 	before := s.headerNames()
 	if answered, err := s.modifyRequest(); answered || err != nil {
 		return err
