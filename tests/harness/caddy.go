@@ -29,6 +29,7 @@ const DefaultCaddyfile = `{
 	https_port {$HTTPS_PORT}
 	skip_install_trust
 	grace_period 5s
+	dgate
 }
 
 http://:{$SITE_PORT} {
