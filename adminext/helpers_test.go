@@ -21,7 +21,7 @@ type server struct {
 
 func newServer(t *testing.T, change ...func(*admintest.App)) *server {
 	t.Helper()
-	app := admintest.New(t)
+	app := admintest.NewNode(t)
 	for _, c := range change {
 		c(app)
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/dgate-io/caddy-dgate/internal/change/changetest"
 	"github.com/dgate-io/caddy-dgate/internal/resource"
 	"github.com/dgate-io/caddy-dgate/internal/state"
+	"github.com/dgate-io/caddy-dgate/raftstorage"
 )
 
 // App is a gateway as far as the admin API can see. Its fields may be set before it is used.
@@ -39,8 +40,27 @@ type App struct {
 // New makes an app on a store without raft.
 func New(tb testing.TB) *App {
 	tb.Helper()
+	return on(changetest.New(tb))
+}
+
+// NewNode makes an app on a node that keeps its log in memory, closed at the end of the test.
+func NewNode(tb testing.TB) *App {
+	tb.Helper()
+	node := raftstorage.New(raftstorage.Config{Memory: true})
+	tb.Cleanup(func() {
+		if err := node.Close(context.Background()); err != nil {
+			tb.Errorf("close the node: %v", err)
+		}
+	})
+	if err := node.Open(tb.Context()); err != nil {
+		tb.Fatal(err)
+	}
+	return on(node)
+}
+
+func on(store change.Store) *App {
 	core, logs := observer.New(zap.DebugLevel)
-	return &App{Store: changetest.New(tb), Namespace: resource.DefaultNamespace, Logs: logs, log: zap.New(core)}
+	return &App{Store: store, Namespace: resource.DefaultNamespace, Logs: logs, log: zap.New(core)}
 }
 
 // Handler is the admin API of the app.

@@ -132,6 +132,7 @@ func helpCommand(parent *cobra.Command) *cobra.Command {
 			if err != nil || len(rest) > 0 {
 				return noTopic(args[len(args)-max(1, len(rest))])
 			}
+			target.InitDefaultHelpFlag() // which cobra adds only to what it runs
 			return target.Help()
 		},
 	}
