@@ -4,9 +4,12 @@
 package host
 
 import (
+	"slices"
+
 	"github.com/dgate-io/caddy-dgate/internal/js"
 	"github.com/dgate-io/caddy-dgate/internal/js/host/crypto"
 	"github.com/dgate-io/caddy-dgate/internal/js/host/dgate"
+	"github.com/dgate-io/caddy-dgate/internal/js/host/encoding"
 	"github.com/dgate-io/caddy-dgate/internal/js/host/fetch"
 	"github.com/dgate-io/caddy-dgate/internal/js/host/util"
 )
@@ -31,7 +34,8 @@ func Modules(deps Deps) []js.Module {
 
 // Globals returns the globals that are not the engine's own.
 func Globals(deps Deps) []js.Global {
-	return []js.Global{
-		deps.Fetch.Global(),
-	}
+	return slices.Concat(
+		[]js.Global{deps.Fetch.Global()},
+		encoding.Globals(),
+	)
 }
