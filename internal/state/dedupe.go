@@ -3,6 +3,8 @@ package state
 import (
 	"encoding/binary"
 	"fmt"
+
+	"github.com/dgate-io/caddy-dgate/internal/resource"
 )
 
 // dedupeWindow is how many command ids are remembered. It is counted in commands and not in
@@ -25,27 +27,26 @@ func (b *batch) remembered(cmd *Command) (*Outcome, error) {
 	if value == nil {
 		return nil, nil
 	}
-	outcome := &Outcome{}
-	bad := fmt.Errorf("remembered command: %w", errMalformed)
 	index, n := binary.Uvarint(value)
 	if n <= 0 {
-		return nil, bad
+		return nil, fmt.Errorf("remembered command: %w", errMalformed)
 	}
-	outcome.Index, value = index, value[n:]
+	outcome := &Outcome{Index: index}
+	value = value[n:]
 	for _, c := range cmd.changes {
 		if c.typ == setClusterID {
 			continue
 		}
 		flags, n := binary.Uvarint(value)
-		if n <= 0 {
-			return nil, bad
-		}
-		version, m := binary.Uvarint(value[n:])
-		if m <= 0 {
-			return nil, bad
+		version, m := binary.Uvarint(value[max(n, 0):])
+		if n <= 0 || m <= 0 {
+			return otherCommand(index), nil
 		}
 		value = value[n+m:]
 		result := OpResult{Created: flags&flagCreated != 0, Changed: flags&flagChanged != 0, Version: version, Record: Record{Key: c.key}}
+		if err := checkKey(c.key); err != nil {
+			return otherCommand(index), nil
+		}
 		if s, err := getStored(b.tx, c.key); err != nil {
 			return nil, err
 		} else if s != nil {
@@ -53,7 +54,15 @@ func (b *batch) remembered(cmd *Command) (*Outcome, error) {
 		}
 		outcome.Results = append(outcome.Results, result)
 	}
+	if len(value) > 0 {
+		return otherCommand(index), nil
+	}
 	return outcome, nil
+}
+
+// otherCommand is the outcome of a command whose id another one has had.
+func otherCommand(index uint64) *Outcome {
+	return &Outcome{Index: index, Err: resource.Errorf(resource.Conflict, "another command had the same id, at index %d", index)}
 }
 
 // remember stores the outcome of a command under its id and forgets the oldest one.
@@ -96,7 +105,7 @@ func (b *batch) remember(id [16]byte, outcome *Outcome) error {
 	return nil
 }
 
-// rememberedOps reads how many results an outcome has; used to verify snapshots.
+// rememberedIndex reads the entry of a remembered command, or says that the value is malformed.
 func rememberedIndex(value []byte) (uint64, bool) {
 	index, n := binary.Uvarint(value)
 	return index, n > 0

@@ -37,33 +37,32 @@ func (db *DB) Restore(r io.Reader) error {
 	db.retire(old)
 	db.feed.reset(m.index)
 	db.waiters.reached(m.index)
+	if err := syncDir(db.dir); err != nil {
+		return fmt.Errorf("restore snapshot: %w", err)
+	}
 	return nil
 }
 
 // build makes state.db of a snapshot, in place of the old one.
-func (db *DB) build(r io.Reader) (b *bolt.DB, m meta, err error) {
+func (db *DB) build(r io.Reader) (*bolt.DB, meta, error) {
 	if err := os.Remove(db.newPath()); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return nil, m, err
+		return nil, meta{}, err
 	}
-	b, err = bolt.Open(db.newPath(), 0o600, boltOptions())
+	b, err := bolt.Open(db.newPath(), 0o600, boltOptions())
 	if err != nil {
-		return nil, m, err
+		return nil, meta{}, err
 	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, b.Close(), os.Remove(db.newPath()))
-		}
-	}()
-	if m, err = load(b, r); err != nil {
-		return nil, m, err
+	m, err := load(b, r)
+	if err == nil {
+		err = b.Sync()
 	}
-	if err = b.Sync(); err != nil {
-		return nil, m, err
+	if err == nil {
+		err = os.Rename(db.newPath(), db.path())
 	}
-	if err = os.Rename(db.newPath(), db.path()); err != nil {
-		return nil, m, err
+	if err != nil {
+		return nil, m, errors.Join(err, b.Close(), os.Remove(db.newPath()))
 	}
-	return b, m, syncDir(db.dir)
+	return b, m, nil
 }
 
 // load fills an empty database from a snapshot.

@@ -1,0 +1,434 @@
+package state
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/dgate-io/caddy-dgate/internal/resource"
+	"github.com/google/go-cmp/cmp"
+	bolt "go.etcd.io/bbolt"
+	"google.golang.org/protobuf/encoding/protowire"
+)
+
+func TestReopen(t *testing.T) {
+	s := open(t)
+	s.must(put(t, service("a", "http://a")))
+	s.must(del("namespace", "default"), del("service", "a"))
+	before := s.Changelog()
+	s.reopen()
+	if s.Rebuilt() != "" || s.Changelog() != before || s.Applied() != s.index {
+		t.Errorf("rebuilt %q, %+v instead of %+v", s.Rebuilt(), s.Changelog(), before)
+	}
+	if _, ok := s.get(resource.Key{Kind: "namespace", Name: "default"}); ok {
+		t.Error("namespace default came back")
+	}
+}
+
+// TestUncleanEnd opens what a crash left: the files as they are while the state is open.
+func TestUncleanEnd(t *testing.T) {
+	tests := map[string]struct {
+		boot    string
+		change  func(t *testing.T, dir string)
+		rebuilt string
+	}{
+		"same boot":  {boot: "boot"},
+		"other boot": {boot: "other", rebuilt: "the machine went down"},
+		"other boot, but closed": {boot: "other", change: func(t *testing.T, dir string) {
+			if err := os.Remove(filepath.Join(dir, dirtyFile)); err != nil {
+				t.Fatal(err)
+			}
+		}},
+		"unknown boot": {boot: unknownBoot, rebuilt: "the machine went down"},
+		"cut off": {boot: "boot", rebuilt: "damaged", change: func(t *testing.T, dir string) {
+			if err := os.Truncate(filepath.Join(dir, stateFile), 9000); err != nil {
+				t.Fatal(err)
+			}
+		}},
+		"empty file": {boot: "boot", change: func(t *testing.T, dir string) {
+			if err := os.Truncate(filepath.Join(dir, stateFile), 0); err != nil {
+				t.Fatal(err)
+			}
+		}},
+		"a value is damaged": {boot: "boot", rebuilt: "service default/a: checksum", change: func(t *testing.T, dir string) {
+			flip(t, filepath.Join(dir, stateFile), "http://a")
+		}},
+		"not a database": {boot: "boot", rebuilt: "damaged", change: func(t *testing.T, dir string) {
+			if err := os.WriteFile(filepath.Join(dir, stateFile), bytes.Repeat([]byte("x"), 1<<16), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}},
+		"an unfinished restore": {boot: "boot", change: func(t *testing.T, dir string) {
+			if err := os.WriteFile(filepath.Join(dir, stateFile+".new"), []byte("x"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			s := open(t)
+			s.must(put(t, service("a", "http://a")))
+			dir := t.TempDir()
+			for _, file := range []string{stateFile, dirtyFile} {
+				data, err := os.ReadFile(filepath.Join(s.dir, file))
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := os.WriteFile(filepath.Join(dir, file), data, 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if tt.change != nil {
+				tt.change(t, dir)
+			}
+			db, err := Open(dir, Options{BootID: tt.boot})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := db.Rebuilt(); !strings.Contains(got, tt.rebuilt) || (got == "") != (tt.rebuilt == "") {
+				t.Errorf("rebuilt %q, want %q", got, tt.rebuilt)
+			}
+			// The log brings it all back.
+			for _, o := range db.Apply(s.log) {
+				if o.Err != nil {
+					t.Error(o.Err)
+				}
+			}
+			if db.Hash() != s.Hash() {
+				t.Error("another state after the log was applied again")
+			}
+			if err := db.Close(); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := os.Stat(filepath.Join(dir, dirtyFile)); !errors.Is(err, os.ErrNotExist) {
+				t.Errorf("dirty after Close: %v", err)
+			}
+		})
+	}
+}
+
+// flip changes one byte of text in all places of a file.
+func flip(t *testing.T, path, text string) {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Contains(data, []byte(text)) {
+		t.Fatalf("%s has no %q", path, text)
+	}
+	other := append([]byte{text[0] ^ 1}, text[1:]...)
+	if err := os.WriteFile(path, bytes.ReplaceAll(data, []byte(text), other), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestNewerFile(t *testing.T) {
+	s := open(t)
+	err := s.handle.bolt.Update(func(tx *bolt.Tx) error {
+		m, err := readMeta(tx)
+		if err != nil {
+			return err
+		}
+		m.format++
+		return m.write(tx)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(s.dir, Options{BootID: "boot"}); err == nil || !strings.Contains(err.Error(), "newer version") {
+		t.Errorf("got %v", err)
+	}
+	if _, err := os.Stat(filepath.Join(s.dir, stateFile)); err != nil {
+		t.Error("the file of the newer version is gone")
+	}
+}
+
+// TestNotUnderstood: what a newer version wrote is not guessed, not skipped, and no panic.
+func TestNotUnderstood(t *testing.T) {
+	valid := func(t *testing.T, change func(*Command)) []byte {
+		cmd := Command{ID: [16]byte{9}, Time: testTime, Ops: []Op{put(t, service("a", "http://a"))}}
+		if change != nil {
+			change(&cmd)
+		}
+		data, err := cmd.Encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return data
+	}
+	// edit puts a field into the envelope and a right checksum at its end.
+	edit := func(t *testing.T, add func([]byte) []byte) []byte {
+		data := valid(t, nil)
+		return appendChecksum(add(data[:len(data)-checksumSize]))
+	}
+	tests := map[string]struct {
+		entry func(t *testing.T) []byte
+		want  string // "" means it is applied
+	}{
+		"format": {func(t *testing.T) []byte { return append([]byte{2}, valid(t, nil)[1:]...) }, "unknown format 2"},
+		"empty":  {func(t *testing.T) []byte { return nil }, "empty"},
+		"level": {func(t *testing.T) []byte {
+			return edit(t, func(b []byte) []byte { return appendVarint(b, envMinVersion, FeatureLevel+1) })
+		}, "needs feature level 2"},
+		"operation": {func(t *testing.T) []byte {
+			return edit(t, func(b []byte) []byte { return appendString(b, envChange, change{typ: 77}.encode()) })
+		}, "unknown operation 77"},
+		"condition": {func(t *testing.T) []byte {
+			return edit(t, func(b []byte) []byte {
+				return appendString(b, envChange, change{typ: putResource, cond: Condition{Mode: 9}}.encode())
+			})
+		}, "unknown condition 9"},
+		"field": {func(t *testing.T) []byte {
+			return edit(t, func(b []byte) []byte { return appendVarint(b, 20, 1) })
+		}, "unknown field 20"},
+		"field that may be ignored": {func(t *testing.T) []byte {
+			return edit(t, func(b []byte) []byte { return appendVarint(b, ignorable, 1) })
+		}, ""},
+		"damaged": {func(t *testing.T) []byte {
+			data := valid(t, nil)
+			data[20] ^= 1
+			return data
+		}, "damaged"},
+		"wrong type of a field": {func(t *testing.T) []byte {
+			return edit(t, func(b []byte) []byte { return appendString(b, envTime, "now") })
+		}, "malformed"},
+		"group": {func(t *testing.T) []byte {
+			return edit(t, func(b []byte) []byte { return protowire.AppendTag(b, 3, protowire.StartGroupType) })
+		}, "malformed"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			s := open(t)
+			entries := []Entry{
+				{Index: 2, Term: 1, Data: valid(t, func(c *Command) { c.ID[0] = 1 })},
+				{Index: 3, Term: 1, Data: tt.entry(t)},
+				{Index: 4, Term: 1, Data: valid(t, func(c *Command) { c.ID[0], c.Ops[0].Data = 2, put(t, service("a", "http://b")).Data })},
+			}
+			outcomes := s.Apply(entries)
+			if outcomes[0].Err != nil {
+				t.Errorf("the entry before: %v", outcomes[0].Err)
+			}
+			if tt.want == "" {
+				if outcomes[1].Err != nil || outcomes[2].Err != nil || s.Halted() != nil {
+					t.Errorf("outcomes %v, halted %v", outcomes, s.Halted())
+				}
+				return
+			}
+			var halt *HaltError
+			for _, o := range append(outcomes[1:], s.Apply(entries[2:])...) {
+				if !errors.As(o.Err, &halt) || halt.Index != 3 || !strings.Contains(halt.Reason, tt.want) {
+					t.Errorf("entry %d: %v", o.Index, o.Err)
+				}
+			}
+			if s.Halted() == nil || s.Applied() != 2 {
+				t.Errorf("halted %v, applied %d", s.Halted(), s.Applied())
+			}
+			if _, ok := s.get(key("service", "a")); !ok {
+				t.Error("what was applied cannot be read any more")
+			}
+			if _, err := s.BeginSnapshot(); !errors.As(err, &halt) {
+				t.Errorf("snapshot: %v", err)
+			}
+		})
+	}
+}
+
+// TestPanic: a bug that panics stops this node right before the entry, not the process.
+func TestPanic(t *testing.T) {
+	s := open(t)
+	s.must(put(t, service("a", "http://a")))
+	err := s.handle.bolt.Update(func(tx *bolt.Tx) error { return tx.DeleteBucket(bucketClaims) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	var entries []Entry
+	for i, op := range []Op{put(t, service("b", "http://b")), put(t, route("r", "", nil, get, "/r")), put(t, service("c", "http://c"))} {
+		cmd := Command{ID: [16]byte{8, byte(i)}, Time: testTime, Ops: []Op{op}}
+		data, err := cmd.Encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		entries = append(entries, Entry{Index: s.index + uint64(i) + 1, Term: 1, Data: data})
+	}
+	outcomes := s.Apply(entries)
+	if outcomes[0].Err != nil || outcomes[0].Results == nil {
+		t.Errorf("before: %+v", outcomes[0])
+	}
+	for _, o := range outcomes[1:] {
+		var halt *HaltError
+		if !errors.As(o.Err, &halt) || halt.Index != s.index+2 || !strings.Contains(halt.Reason, "panicked") {
+			t.Errorf("entry %d: %v", o.Index, o.Err)
+		}
+	}
+	if s.Applied() != s.index+1 {
+		t.Errorf("applied %d", s.Applied())
+	}
+}
+
+// TestViewAcrossRestore: readers keep the state they began with, and do not keep anybody waiting.
+func TestViewAcrossRestore(t *testing.T) {
+	s := open(t)
+	s.must(put(t, service("old", "http://a")))
+	var buf bytes.Buffer
+	header, err := s.DB.Snapshot(&buf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if header.Index != s.index {
+		t.Errorf("header: %+v", header)
+	}
+	s.must(put(t, service("new", "http://a")))
+	old := s.handle
+	err = s.View(func(r *Reader) error {
+		if err := s.Restore(&buf); err != nil {
+			return err
+		}
+		if _, ok, err := r.Get(key("service", "new")); !ok || err != nil {
+			t.Errorf("the view changed: %v %v", ok, err)
+		}
+		return s.View(func(r *Reader) error {
+			if _, ok, err := r.Get(key("service", "new")); ok || err != nil {
+				t.Errorf("a new view shows the old state: %v %v", ok, err)
+			}
+			return nil
+		})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-old.drained
+	if old.err != nil {
+		t.Error(old.err)
+	}
+	if s.Applied() != header.Index {
+		t.Errorf("applied %d", s.Applied())
+	}
+	s.index = header.Index
+	s.must(put(t, service("more", "http://a")))
+	hash := s.Hash()
+	s.reopen()
+	if s.Hash() != hash || s.Rebuilt() != "" {
+		t.Error("another state after restart")
+	}
+}
+
+func TestBadSnapshots(t *testing.T) {
+	s := open(t)
+	s.must(put(t, service("a", "http://a")), put(t, route("r", "a", nil, get, "/r")))
+	var buf bytes.Buffer
+	if _, err := s.DB.Snapshot(&buf); err != nil {
+		t.Fatal(err)
+	}
+	good := buf.Bytes()
+	hash := s.Hash()
+	try := func(name string, data []byte) {
+		if err := s.Restore(bytes.NewReader(data)); err == nil {
+			t.Errorf("%s: accepted", name)
+		}
+		if s.Hash() != hash || s.Applied() != s.index {
+			t.Fatalf("%s: the state changed", name)
+		}
+	}
+	for n := range good {
+		if n%7 == 0 || n > len(good)-10 {
+			try("cut off", good[:n])
+		}
+		if n%5 == 0 {
+			flipped := bytes.Clone(good)
+			flipped[n] ^= 0x10
+			try("damaged", flipped)
+		}
+	}
+	try("longer", append(bytes.Clone(good), good...))
+	try("a huge length", append(bytes.Clone(good[:9]), 0xff, 0xff, 0xff, 0xff, 0x0f))
+	if _, err := os.Stat(s.newPath()); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("something was left behind: %v", err)
+	}
+	if err := s.Restore(bytes.NewReader(good)); err != nil {
+		t.Errorf("the good one: %v", err)
+	}
+}
+
+// TestClose closes while there are readers, nested ones too, and writers.
+func TestClose(t *testing.T) {
+	s := open(t)
+	var wg sync.WaitGroup
+	entered := make(chan struct{}, 8)
+	for range 8 {
+		wg.Go(func() {
+			for {
+				err := s.View(func(*Reader) error {
+					select {
+					case entered <- struct{}{}:
+					default:
+					}
+					return s.View(func(*Reader) error { return nil })
+				})
+				if errors.Is(err, ErrClosed) {
+					return
+				}
+			}
+		})
+	}
+	<-entered
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	wg.Wait()
+	if err := s.Close(); err != nil {
+		t.Errorf("again: %v", err)
+	}
+	if o := s.Apply([]Entry{{Index: 9, NoOp: true}}); !errors.Is(o[0].Err, ErrClosed) {
+		t.Errorf("Apply: %v", o[0].Err)
+	}
+	if err := s.Restore(bytes.NewReader(nil)); !errors.Is(err, ErrClosed) {
+		t.Errorf("Restore: %v", err)
+	}
+	if err := s.Check(nil); !errors.Is(err, ErrClosed) {
+		t.Errorf("Check: %v", err)
+	}
+}
+
+func TestList(t *testing.T) {
+	s := open(t)
+	s.must(put(t, namespace("default-2")), put(t, namespace("a")))
+	for _, ns := range []string{"default-2", "a", "default"} {
+		for _, name := range []string{"z", "b"} {
+			s.must(put(t, &resource.Service{Name: name, Namespace: ns, URLs: []string{"http://a"}}))
+		}
+	}
+	list := func(kind, namespace string) (all []string) {
+		err := s.View(func(r *Reader) error {
+			for rec, err := range r.List(kind, namespace) {
+				if err != nil {
+					return err
+				}
+				all = append(all, rec.Key.String())
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return all
+	}
+	for name, tt := range map[string]struct{ got, want []string }{
+		"one namespace": {list("service", "default"), []string{"service default/b", "service default/z"}},
+		"all":           {list("service", ""), []string{"service a/b", "service a/z", "service default/b", "service default/z", "service default-2/b", "service default-2/z"}},
+		"global":        {list("namespace", ""), []string{"namespace a", "namespace default", "namespace default-2"}},
+		"none":          {list("route", ""), nil},
+		"no kind":       {list("nonsense", ""), nil},
+	} {
+		if diff := cmp.Diff(tt.want, tt.got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+}
