@@ -12,6 +12,7 @@ import (
 	"github.com/dgate-io/caddy-dgate/internal/js/host/encoding"
 	"github.com/dgate-io/caddy-dgate/internal/js/host/fetch"
 	"github.com/dgate-io/caddy-dgate/internal/js/host/util"
+	"github.com/dgate-io/caddy-dgate/internal/js/host/weburl"
 )
 
 // Deps are the parts of the process that modules work with.
@@ -26,6 +27,7 @@ func Modules(deps Deps) []js.Module {
 		deps.Fetch.Module(),
 		crypto.Module(),
 		util.Module(),
+		weburl.Module(),
 		{Name: "dgate/exp"},
 		{Name: "dgate/x"},
 	}
@@ -37,5 +39,6 @@ func Globals(deps Deps) []js.Global {
 	return slices.Concat(
 		[]js.Global{deps.Fetch.Global()},
 		encoding.Globals(),
+		weburl.Globals(),
 	)
 }

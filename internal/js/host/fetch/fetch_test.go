@@ -13,6 +13,7 @@ import (
 	"github.com/dgate-io/caddy-dgate/internal/js"
 	"github.com/dgate-io/caddy-dgate/internal/js/host/fetch"
 	"github.com/dgate-io/caddy-dgate/internal/js/host/hosttest"
+	"github.com/dgate-io/caddy-dgate/internal/js/host/weburl"
 )
 
 // server answers what scripts fetch.
@@ -50,7 +51,7 @@ func newHost(t *testing.T, opts fetch.Options) (hosttest.Host, *httptest.Server)
 	client := fetch.New(opts)
 	t.Cleanup(client.Close)
 	return hosttest.Host{
-		Modules: []js.Module{client.Module()}, Globals: []js.Global{client.Global()},
+		Modules: []js.Module{client.Module()}, Globals: append(weburl.Globals(), client.Global()),
 		Limits:  js.Limits{Body: 4096, Timeout: 5 * time.Second},
 		Prelude: `import http from "dgate/http"; const B = "` + srv.URL + `";`,
 	}, srv
@@ -64,6 +65,7 @@ func TestFetch(t *testing.T) {
 		"method in lower case":  {Code: `return (await (await fetch(B + "/echo", { method: "post" })).json()).method`, Want: `"POST"`},
 		"body and headers":      {Code: `return (await fetch(B + "/echo", { method: "PUT", body: "ü", headers: { "x-a": 1, "User-Agent": "me" } })).json()`, Want: `{"method":"PUT","body":"ü","type":"text/plain;charset=UTF-8","agent":"me","x":"1"}`},
 		"body of bytes":         {Code: `return (await (await fetch(B + "/echo", { method: "POST", body: new Uint8Array([104, 105]) })).json()).body`, Want: `"hi"`},
+		"a form":                {Code: `const r = await (await fetch(new URL("/echo", B), { method: "POST", body: new URLSearchParams({ a: "b c" }) })).json(); return [r.body, r.type]`, Want: `["a=b+c","application/x-www-form-urlencoded;charset=UTF-8"]`},
 		"headers as pairs":      {Code: `return (await (await fetch(B + "/echo", { headers: [["x-a", "1"]] })).json()).x`, Want: `"1"`},
 		"headers as a Map":      {Code: `return (await (await fetch(B + "/echo", { headers: new Map([["x-a", "2"]]) })).json()).x`, Want: `"2"`},
 		"headers of a response": {Code: `const h = (await fetch(B + "/echo")).headers; return [h.get("x-two"), h["x-two"], h.has("nope"), h.values("x-two"), (await (await fetch(B + "/echo", { headers: h })).json()).x]`, Want: `["a","a, b",false,["a","b"],""]`},
@@ -92,7 +94,7 @@ func TestFetch(t *testing.T) {
 		"a bad method":          {Code: `await fetch(B, { method: "a b" })`, Err: `TypeError: fetch: "a b" is not a method`},
 		"a bad header":          {Code: `await fetch(B, { headers: { "a b": "c" } })`, Err: `TypeError: fetch: "a b" is not a valid name of a header`},
 		"headers of text":       {Code: `await fetch(B, { headers: "x" })`, Err: `TypeError: fetch: expected an object of headers, got string`},
-		"an object as body":     {Code: `await fetch(B, { method: "POST", body: {} })`, Err: `TypeError: fetch: body must be a string, an ArrayBuffer or a typed array, got Object; use JSON.stringify for objects`},
+		"an object as body":     {Code: `await fetch(B, { method: "POST", body: {} })`, Err: `TypeError: fetch: body must be a string, an ArrayBuffer, a typed array or a URLSearchParams, got Object; use JSON.stringify for objects`},
 		"options of text":       {Code: `await fetch(B, "x")`, Err: `TypeError: fetch: expected an object of options, got string`},
 		"a method alone":        {Code: `const { text } = await fetch(B + "/404"); text()`, Err: `TypeError: this method must be called on a response, as in response.text()`},
 		"setting a field":       {Code: `(await fetch(B + "/404")).status = 1`, Err: `TypeError: status of a response cannot be set`},

@@ -84,13 +84,17 @@ func (req *request) options(vm *js.VM, obj *goja.Object) {
 		req.header = headers.From(vm, "fetch", v)
 	}
 	if v := obj.Get("body"); !native.Missing(v) {
+		kind := "text/plain;charset=UTF-8"
+		if native.TypeName(v) == "URLSearchParams" {
+			v, kind = v.ToString(), "application/x-www-form-urlencoded;charset=UTF-8"
+		}
 		data, ok := vm.Bytes(v)
 		if !ok {
-			vm.ThrowType("fetch: body must be a string, an ArrayBuffer or a typed array, got %s; use JSON.stringify for objects", native.TypeName(v))
+			vm.ThrowType("fetch: body must be a string, an ArrayBuffer, a typed array or a URLSearchParams, got %s; use JSON.stringify for objects", native.TypeName(v))
 		}
 		req.body, req.hasBody = slices.Clone(data), true
 		if _, typed := req.header["Content-Type"]; !typed && goja.IsString(v) {
-			req.header["Content-Type"] = []string{"text/plain;charset=UTF-8"}
+			req.header["Content-Type"] = []string{kind}
 		}
 	}
 	for _, name := range []string{"redirects", "redirect"} { // the gateway's own spelling, then the web's

@@ -1,0 +1,216 @@
+// Package weburl has the web's classes URL and URLSearchParams, as globals and as
+// the exports of the module "url". Parsing is that of the WHATWG standard, by the
+// library whatwg-url. The functions of Node's url module are not here.
+package weburl
+
+import (
+	"reflect"
+
+	"github.com/dop251/goja"
+	"github.com/nlnwa/whatwg-url/url"
+
+	"github.com/dgate-io/caddy-dgate/internal/js"
+	"github.com/dgate-io/caddy-dgate/internal/js/host/native"
+)
+
+// Globals returns the globals.
+func Globals() []js.Global { return exports() }
+
+// Module is the module "url".
+func Module() js.Module { return js.Module{Name: "url", Exports: exports()} }
+
+func exports() []js.Export {
+	return []js.Export{
+		{Name: "URL", New: func(vm *js.VM) goja.Value { return classesOf(vm).urlClass() }},
+		{Name: "URLSearchParams", New: func(vm *js.VM) goja.Value { return classesOf(vm).paramsClass() }},
+	}
+}
+
+// classes are the two classes on one VM.
+type classes struct {
+	vm          *js.VM
+	url, params *goja.Object // nil until they are named
+}
+
+type classesKey struct{}
+
+func classesOf(vm *js.VM) *classes {
+	return vm.Value(classesKey{}, func(vm *js.VM) any { return &classes{vm: vm} }).(*classes)
+}
+
+// class makes a class whose objects are what construct returns.
+func (c *classes) class(name string, construct func(goja.ConstructorCall) goja.DynamicObject, methods map[string]native.Method[*classes]) (class, proto *goja.Object) {
+	class = c.vm.Runtime().ToValue(func(call goja.ConstructorCall) *goja.Object {
+		obj := c.vm.Runtime().NewDynamicObject(construct(call))
+		c.adopt(obj, call.This.Prototype())
+		return obj
+	}).(*goja.Object)
+	proto = class.Get("prototype").(*goja.Object)
+	c.define(class, "name", c.vm.Runtime().ToValue(name))
+	if err := proto.SetSymbol(goja.SymToStringTag, name); err != nil {
+		c.vm.Throw(err)
+	}
+	for name, m := range methods {
+		c.define(proto, name, c.vm.Func(name, m.Arity, func(call goja.FunctionCall) goja.Value { return m.Call(c, call) }))
+	}
+	return class, proto
+}
+
+func (c *classes) adopt(obj, proto *goja.Object) {
+	if err := obj.SetPrototype(proto); err != nil {
+		c.vm.Throw(err)
+	}
+}
+
+// define sets a property that is not enumerable.
+func (c *classes) define(obj *goja.Object, name string, v goja.Value) {
+	if err := obj.DefineDataProperty(name, v, goja.FLAG_TRUE, goja.FLAG_TRUE, goja.FLAG_FALSE); err != nil {
+		c.vm.Throw(err)
+	}
+}
+
+func (c *classes) urlClass() *goja.Object {
+	if c.url != nil {
+		return c.url
+	}
+	c.url, _ = c.class("URL", func(call goja.ConstructorCall) goja.DynamicObject {
+		u, err := c.parse(call.Arguments)
+		if err != nil {
+			c.vm.ThrowType("Invalid URL: %s", call.Argument(0).String())
+		}
+		return &webURL{c: c, u: u}
+	}, map[string]native.Method[*classes]{
+		"toString": {Call: hrefOf}, "toJSON": {Call: hrefOf},
+	})
+	c.define(c.url, "canParse", c.vm.Func("canParse", 1, func(call goja.FunctionCall) goja.Value {
+		_, err := c.parse(call.Arguments)
+		return c.vm.Runtime().ToValue(err == nil)
+	}))
+	return c.url
+}
+
+// parse reads the arguments url and base.
+func (c *classes) parse(args []goja.Value) (*url.Url, error) {
+	if len(args) == 0 {
+		c.vm.ThrowType("URL: expected a URL as first argument")
+	}
+	if len(args) > 1 && !goja.IsUndefined(args[1]) {
+		return url.ParseRef(args[1].String(), args[0].String())
+	}
+	return url.Parse(args[0].String())
+}
+
+func hrefOf(c *classes, call goja.FunctionCall) goja.Value {
+	if obj, ok := call.This.(*goja.Object); ok && obj.ExportType() == reflect.TypeFor[*webURL]() {
+		return obj.Get("href")
+	}
+	c.vm.ThrowType("this method must be called on a URL")
+	return nil
+}
+
+// webURL is an object of class URL.
+type webURL struct {
+	c      *classes
+	u      *url.Url
+	params *params
+	obj    *goja.Object // the object over params
+}
+
+var _ goja.DynamicObject = (*webURL)(nil)
+
+var urlKeys = []string{"href", "origin", "protocol", "username", "password", "host", "hostname", "port", "pathname", "search", "searchParams", "hash"}
+
+// Get implements goja.DynamicObject.
+func (w *webURL) Get(key string) goja.Value {
+	text := ""
+	switch key {
+	case "href":
+		text = w.u.Href(false)
+	case "origin":
+		text = "null"
+		if w.u.IsSpecialScheme() && w.u.Scheme() != "file" {
+			text = w.u.Protocol() + "//" + w.u.Host()
+		}
+	case "protocol":
+		text = w.u.Protocol()
+	case "username":
+		text = w.u.Username()
+	case "password":
+		text = w.u.Password()
+	case "host":
+		text = w.u.Host()
+	case "hostname":
+		text = w.u.Hostname()
+	case "port":
+		text = w.u.Port()
+	case "pathname":
+		text = w.u.Pathname()
+	case "search":
+		text = w.u.Search()
+	case "hash":
+		text = w.u.Hash()
+	case "searchParams":
+		if w.obj == nil {
+			w.params = &params{c: w.c, list: parse(w.u.Query()), changed: w.u.SetSearch}
+			w.obj = w.c.newParams(w.params)
+		}
+		return w.obj
+	default:
+		return nil
+	}
+	return w.c.vm.Runtime().ToValue(text)
+}
+
+// Set implements goja.DynamicObject. As in browsers, a value that does not fit
+// changes nothing, except that href must be a URL.
+func (w *webURL) Set(key string, v goja.Value) bool {
+	text := v.String()
+	switch key {
+	case "href":
+		u, err := url.Parse(text)
+		if err != nil {
+			w.c.vm.ThrowType("Invalid URL: %s", text)
+		}
+		*w.u = *u
+	case "protocol":
+		w.u.SetProtocol(text)
+	case "username":
+		w.u.SetUsername(text)
+	case "password":
+		w.u.SetPassword(text)
+	case "host":
+		w.u.SetHost(text)
+	case "hostname":
+		w.u.SetHostname(text)
+	case "port":
+		w.u.SetPort(text)
+	case "pathname":
+		w.u.SetPathname(text)
+	case "search":
+		w.u.SetSearch(text)
+	case "hash":
+		w.u.SetHash(text)
+	default:
+		return false
+	}
+	if w.params != nil && (key == "href" || key == "search") {
+		w.params.list = parse(w.u.Query())
+	}
+	return true
+}
+
+// Has implements goja.DynamicObject.
+func (w *webURL) Has(key string) bool {
+	for _, k := range urlKeys {
+		if k == key {
+			return true
+		}
+	}
+	return false
+}
+
+// Delete implements goja.DynamicObject.
+func (w *webURL) Delete(key string) bool { return !w.Has(key) }
+
+// Keys implements goja.DynamicObject.
+func (w *webURL) Keys() []string { return urlKeys }
