@@ -201,7 +201,7 @@ func (c *call) methodsOf(segments []string) (methods, error) {
 	case len(kind.KeyFields()):
 		return item, nil
 	case 1:
-		return v1One, nil
+		return v1One(kind), nil
 	}
 	return nil, pageNotFound()
 }

@@ -6,11 +6,16 @@ import "net/http"
 type quirk struct {
 	// deleted is the status of a successful DELETE.
 	deleted int
+	// byPath tells that a DELETE may name the resource in the path instead of the body. Not all
+	// kinds have it: Caddy redirects /service//x to /service/x, and whoever follows that with an
+	// empty namespace by mistake must not remove x from the default one.
+	byPath bool
 }
 
 // quirks lists the kinds that deviate.
 var quirks = map[string]quirk{
-	"service": {deleted: http.StatusNoContent},
+	"service":    {deleted: http.StatusNoContent},
+	"collection": {byPath: true},
 }
 
 // quirkOf fills in what all other kinds do.

@@ -14,9 +14,12 @@ var v1Collection = methods{
 }
 
 // v1One are its endpoints for one resource, with the rest of the key in the query.
-var v1One = methods{
-	http.MethodGet:    {run: getV1},
-	http.MethodDelete: {run: deleteOneV1},
+func v1One(kind *resource.Kind) methods {
+	m := methods{http.MethodGet: {run: getV1}}
+	if quirkOf(kind.Name).byPath {
+		m[http.MethodDelete] = endpoint{run: deleteOneV1}
+	}
+	return m
 }
 
 // everywhere is the namespace that stands for all of them in a listing.

@@ -48,7 +48,6 @@ func TestV1Answers(t *testing.T) {
 		"one of no namespace":        {"GET", "/route/r1?namespace=zz", "", 404, `{"error":"route not found","status":404,"code":"not_found"}` + "\n"},
 		"list of no namespace":       {"GET", "/route?namespace=zz", "", 400, `{"error":"namespace not found: zz","status":400,"code":"not_found"}` + "\n"},
 		"delete route":               {"DELETE", "/route", `{"name":"r1","namespace":"ns1"}`, 202, ""},
-		"delete route by path":       {"DELETE", "/route/r1?namespace=ns1", "", 202, ""},
 		"delete the default":         {"DELETE", "/namespace", `{"name":"default","namespace":""}`, 202, ""},
 		"delete a namespace in use":  {"DELETE", "/namespace", `{"name":"ns1"}`, 400, `{"error":"cannot delete namespace: ns1: routes still linked","status":400,"code":"in_use"}` + "\n"},
 		"delete a service in use":    {"DELETE", "/service", `{"name":"svc1","namespace":"ns1"}`, 400, `{"error":"cannot delete service: svc1: routes still linked","status":400,"code":"in_use"}` + "\n"},
