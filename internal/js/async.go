@@ -106,14 +106,15 @@ func (vm *VM) protect(fn func()) (err error) {
 	return nil
 }
 
-// Error returns err as a JavaScript error object: a TypeError or SyntaxError
-// for errors of those names, what was thrown for an exception of this VM, else
+// Error returns err as a JavaScript error object: a TypeError, SyntaxError
+// or RangeError for errors of those types, what was thrown for an exception of this VM, else
 // an Error. If err has a method Name() string, that is the object's name.
 // Where such an object comes out of the call again, its cause is err.
 func (vm *VM) Error(err error) *goja.Object {
 	var (
 		te    *TypeError
 		se    *SyntaxError
+		re    *RangeError
 		ex    *goja.Exception
 		named interface{ Name() string }
 		obj   *goja.Object
@@ -128,6 +129,8 @@ func (vm *VM) Error(err error) *goja.Object {
 		obj = vm.newError("TypeError", err.Error())
 	case errors.As(err, &se):
 		obj = vm.newError("SyntaxError", err.Error())
+	case errors.As(err, &re):
+		obj = vm.newError("RangeError", err.Error())
 	default:
 		obj = vm.newError("Error", err.Error())
 	}
@@ -144,16 +147,12 @@ func (vm *VM) newError(class, message string) *goja.Object {
 	if class == "TypeError" {
 		return vm.rt.NewTypeError("%s", message)
 	}
-	ctor := vm.Value(errorClass(class), func(vm *VM) any { return vm.rt.Get(class) }).(goja.Value)
-	obj, err := vm.rt.New(ctor, vm.rt.ToValue(message))
+	obj, err := vm.rt.New(vm.builtin(class), vm.rt.ToValue(message))
 	if err != nil {
 		return vm.rt.NewTypeError("%s", message)
 	}
 	return obj
 }
-
-// errorClass is the key of an error constructor in VM.Value.
-type errorClass string
 
 // Throw throws err into the script; see Error for what the script sees. It
 // does not return.

@@ -1,7 +1,6 @@
 package js
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"path"
@@ -67,6 +66,9 @@ func (b *bundler) bundle() (*bundled, error) {
 			"import-meta":     false,
 			"decorators":      false,
 			"using":           false,
+			// goja computes any power of a BigInt, however large; the function
+			// that this makes of ** refuses BigInt.
+			"exponent-operator": false,
 		},
 		TsconfigRaw:    `{"compilerOptions":{"verbatimModuleSyntax":false}}`,
 		Banner:         map[string]string{"js": "(function(" + param + "){"},
@@ -325,25 +327,4 @@ func (b *bundler) clamp(name string, l *api.Location) (line, column int) {
 		return len(lines), len(lines[len(lines)-1]) + 1
 	}
 	return l.Line, l.Column + 1
-}
-
-// rawMap is the part of a source map that is rewritten.
-type rawMap struct {
-	Version  int      `json:"version"`
-	Sources  []string `json:"sources"`
-	Names    []string `json:"names"`
-	Mappings string   `json:"mappings"`
-}
-
-// fixSourceMap renames the sources of a map.
-func fixSourceMap(data []byte, rename func(string) string) ([]byte, error) {
-	var m rawMap
-	if err := json.Unmarshal(data, &m); err != nil {
-		return nil, fmt.Errorf("js: read source map: %w", err)
-	}
-	for i, s := range m.Sources {
-		m.Sources[i] = rename(s)
-	}
-	m.Names = []string{}
-	return json.Marshal(m)
 }

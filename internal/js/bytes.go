@@ -59,5 +59,6 @@ func integer(v goja.Value) int64 {
 // ArrayBuffer returns an ArrayBuffer over b, which is not copied and belongs to
 // the script from now on.
 func (vm *VM) ArrayBuffer(b []byte) goja.Value {
+	vm.rt.Get("ArrayBuffer") // sees to it that its constructor is the capped one
 	return vm.rt.ToValue(vm.rt.NewArrayBuffer(b))
 }

@@ -1,6 +1,8 @@
 package js
 
 import (
+	"slices"
+
 	"github.com/dop251/goja"
 )
 
@@ -10,10 +12,12 @@ var builtinGlobals []Export
 
 func init() {
 	builtinGlobals = []Export{
+		{"globalThis", newGlobalThis},
+		{"self", newGlobalThis},
+		{"global", newGlobalThis},
 		{"console", newConsole},
 		{"process", newProcess},
-		{"self", global},
-		{"global", global},
+		{"JSON", newJSON},
 		{"queueMicrotask", newQueueMicrotask},
 		{"setTimeout", newTimer("setTimeout", true, false)},
 		{"setInterval", newTimer("setInterval", true, true)},
@@ -22,19 +26,35 @@ func init() {
 		{"clearInterval", newClearTimer("clearInterval")},
 		{"clearImmediate", newClearTimer("clearImmediate")},
 	}
+	for _, name := range bufferNames {
+		builtinGlobals = append(builtinGlobals, Export{name, newBuffer(name)})
+	}
 }
 
 // globalNames is the prototype of the global object. What is asked of it is
-// made, and defined on the global object itself, so that it is asked once.
-type globalNames struct{ vm *VM }
+// made, or taken from the global object that goja made, and then defined on the
+// global object itself, so that it is asked once. Thus nothing that a script
+// does not use costs anything, and goja's own global object is out of reach.
+type globalNames struct {
+	vm       *VM
+	original *goja.Object
+}
 
 func (g globalNames) Get(key string) goja.Value {
-	x := g.vm.engine.globals[key]
-	if x == nil {
+	var v goja.Value
+	if x := g.vm.engine.globals[key]; x != nil {
+		v = x.New(g.vm)
+	} else {
+		v = g.original.Get(key)
+	}
+	if v == nil {
 		return nil
 	}
-	v := x.New(g.vm)
-	_ = g.vm.rt.GlobalObject().DefineDataProperty(key, v, goja.FLAG_TRUE, goja.FLAG_TRUE, goja.FLAG_FALSE)
+	changeable := goja.FLAG_TRUE
+	if key == "undefined" || key == "NaN" || key == "Infinity" {
+		changeable = goja.FLAG_FALSE
+	}
+	_ = g.vm.rt.GlobalObject().DefineDataProperty(key, v, changeable, changeable, goja.FLAG_FALSE)
 	return v
 }
 
@@ -43,34 +63,42 @@ func (g globalNames) Set(key string, v goja.Value) bool {
 	return g.vm.rt.GlobalObject().DefineDataProperty(key, v, goja.FLAG_TRUE, goja.FLAG_TRUE, goja.FLAG_TRUE) == nil
 }
 
-func (g globalNames) Has(key string) bool { return g.vm.engine.globals[key] != nil }
-func (g globalNames) Delete(string) bool  { return true }
-func (g globalNames) Keys() []string      { return nil }
+// Has does not ask the original for its value, which would make it.
+func (g globalNames) Has(key string) bool {
+	return g.vm.engine.globals[key] != nil || slices.Contains(g.original.GetOwnPropertyNames(), key)
+}
+
+func (g globalNames) Delete(string) bool { return true }
+func (g globalNames) Keys() []string     { return nil }
 
 // installGlobals prepares the global scope.
 func (vm *VM) installGlobals() error {
-	g := vm.rt.GlobalObject()
-	names := vm.rt.NewDynamicObject(globalNames{vm})
-	if err := names.SetPrototype(g.Prototype()); err != nil {
+	original := vm.rt.GlobalObject()
+	vm.original = original
+	names := vm.rt.NewDynamicObject(globalNames{vm, original})
+	g := vm.rt.CreateObject(names)
+	vm.rt.SetGlobalObject(g)
+	if err := vm.installCaps(); err != nil {
 		return err
 	}
-	if err := g.SetPrototype(names); err != nil {
-		return err
-	}
-	if vm.prog.features.json {
-		return vm.installJSON()
-	}
-	return nil
+	return vm.installPolyfills()
 }
 
-// installJSON replaces JSON.parse.
-func (vm *VM) installJSON() error {
-	obj := vm.rt.Get("JSON").(*goja.Object)
+// builtin returns one of goja's own globals, whatever the script has put in its place.
+func (vm *VM) builtin(name string) *goja.Object {
+	obj, _ := vm.original.Get(name).(*goja.Object)
+	return obj
+}
+
+func newGlobalThis(vm *VM) goja.Value { return vm.rt.GlobalObject() }
+
+// newJSON makes JSON, with another parse.
+func newJSON(vm *VM) goja.Value {
+	obj := vm.builtin("JSON")
 	original, _ := goja.AssertFunction(obj.Get("parse"))
-	return obj.DefineDataProperty("parse", vm.newJSONParse(original), goja.FLAG_TRUE, goja.FLAG_TRUE, goja.FLAG_FALSE)
+	_ = obj.DefineDataProperty("parse", vm.newJSONParse(original), goja.FLAG_TRUE, goja.FLAG_TRUE, goja.FLAG_FALSE)
+	return obj
 }
-
-func global(vm *VM) goja.Value { return vm.rt.GlobalObject() }
 
 // newProcess makes process, which has nothing but env.
 func newProcess(vm *VM) goja.Value {
@@ -92,19 +120,13 @@ func newQueueMicrotask(vm *VM) goja.Value {
 		if !ok {
 			vm.ThrowType("queueMicrotask: the callback must be a function")
 		}
-		p, resolve, _ := vm.rt.NewPromise()
-		obj := vm.rt.ToValue(p).(*goja.Object)
-		then, _ := goja.AssertFunction(obj.Get("then"))
-		run := func(goja.FunctionCall) goja.Value {
-			if _, err := fn(goja.Undefined()); err != nil {
-				panic(err)
-			}
+		p, resolve, _ := vm.NewPromise()
+		then, _ := goja.AssertFunction(p.(*goja.Object).Get("then"))
+		must(then(p, vm.rt.ToValue(func(goja.FunctionCall) goja.Value {
+			must(fn(goja.Undefined()))
 			return goja.Undefined()
-		}
-		if _, err := then(obj, vm.rt.ToValue(run)); err != nil {
-			panic(err)
-		}
-		_ = resolve(goja.Undefined())
+		})))
+		resolve(goja.Undefined())
 		return goja.Undefined()
 	})
 }

@@ -35,6 +35,8 @@ type VM struct {
 	cancel context.CancelFunc
 
 	values    map[any]any
+	original  *goja.Object      // goja's own global object
+	joining   []*goja.Object    // arrays that are being joined
 	interned  map[string]string // keys of JSON objects
 	causes    []cause           // Go errors that this call has seen as objects
 	rejected  []*goja.Promise   // rejected without a handler, in this call

@@ -120,18 +120,30 @@ func (w *watchdog) start() {
 	}
 }
 
+// watch looks at the scripts once per tick. What it counts is the time that has
+// passed or, if that is less, the CPU time that the process was given: a
+// script on a machine that is busy with other things has not computed.
 func (w *watchdog) watch() {
 	t := time.NewTicker(tick)
 	defer t.Stop()
-	var heap heapReader
-	for idle := time.Duration(0); ; {
+	var (
+		heap  heapReader
+		count time.Duration
+		idle  int
+		wall  = time.Now()
+		cpu   = cpuTime(wall)
+	)
+	for {
 		<-t.C
-		now := w.now.Add(1)
-		if w.look(now, &heap) {
+		now := time.Now()
+		spent := cpuTime(now)
+		count += min(now.Sub(wall), spent-cpu)
+		wall, cpu = now, spent
+		at := w.now.Add(int64(count / tick))
+		count %= tick
+		if w.look(at, &heap) {
 			idle = 0
-			continue
-		}
-		if idle += tick; idle >= linger && w.stop() {
+		} else if idle++; idle >= int(linger/tick) && w.stop() {
 			return
 		}
 	}
