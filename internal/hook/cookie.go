@@ -146,7 +146,7 @@ func (c *vmCache) cookie(cookie *http.Cookie) goja.Value {
 	if cookie.Expires.IsZero() {
 		set("expires", goja.Null())
 	} else {
-		set("expires", c.construct("Date", c.rt.ToValue(cookie.Expires.UnixMilli())))
+		set("expires", native.Construct(c.vm, "Date", c.rt.ToValue(cookie.Expires.UnixMilli())))
 	}
 	return obj
 }

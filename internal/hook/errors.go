@@ -16,7 +16,7 @@ func (f *frame) causeValue(cause error) goja.Value {
 	if !errors.As(cause, &script) {
 		return f.vm.Error(errors.New(causeText(cause)))
 	}
-	if script.Value != nil && script == f.s.failed && f.vm == f.s.failedOn {
+	if script.Value != nil && script == f.s.failed && f.vm == f.s.failedOn { // the pointer tells that it is the very error
 		return script.Value
 	}
 	name, message, named := strings.Cut(script.Message, ": ")

@@ -95,21 +95,12 @@ func (k kept) value(c *vmCache) goja.Value {
 	case keptBuffer:
 		return c.vm.ArrayBuffer(slices.Clone(k.data))
 	case keptBytes:
-		return c.construct("Uint8Array", c.vm.ArrayBuffer(slices.Clone(k.data)))
+		return native.Construct(c.vm, "Uint8Array", c.vm.ArrayBuffer(slices.Clone(k.data)))
 	case keptDate:
-		return c.construct("Date", c.rt.ToValue(k.v.(time.Time).UnixMilli()))
+		return native.Construct(c.vm, "Date", c.rt.ToValue(k.v.(time.Time).UnixMilli()))
 	}
 	if v, ok := k.v.(goja.Value); ok {
 		return v // undefined and null, the same on every VM
 	}
 	return c.rt.ToValue(k.v)
-}
-
-// construct calls one of the language's own constructors.
-func (c *vmCache) construct(name string, args ...goja.Value) goja.Value {
-	obj, err := c.rt.New(c.rt.GlobalObject().Get(name), args...)
-	if err != nil {
-		c.vm.Throw(err)
-	}
-	return obj
 }
