@@ -105,12 +105,21 @@ func (vm *VM) installCaps() error {
 	return errors.Join(errs...)
 }
 
+// text is v as a string. goja's ToString leaves numbers and booleans as they are.
+func (vm *VM) text(v goja.Value) goja.String {
+	v = v.ToString()
+	if s, ok := v.(goja.String); ok {
+		return s
+	}
+	return vm.rt.ToValue(v.String()).(goja.String)
+}
+
 // thisString returns the string that a method of strings is called on.
 func (vm *VM) thisString(method string, call goja.FunctionCall) goja.String {
 	if call.This == nil || goja.IsUndefined(call.This) || goja.IsNull(call.This) {
 		vm.ThrowType("String.prototype.%s called on null or undefined", method)
 	}
-	return call.This.ToString().(goja.String)
+	return vm.text(call.This)
 }
 
 // repeat is String.prototype.repeat.
@@ -154,7 +163,7 @@ func (vm *VM) pad(method string, call goja.FunctionCall, start bool) goja.Value 
 	}
 	filler := vm.rt.ToValue(" ").(goja.String)
 	if v := call.Argument(1); !goja.IsUndefined(v) {
-		filler = v.ToString().(goja.String)
+		filler = vm.text(v)
 	}
 	if filler.Length() == 0 {
 		return s
@@ -223,7 +232,7 @@ func (vm *VM) join(o *goja.Object, separator goja.Value) goja.Value {
 	}
 	sep := vm.rt.ToValue(",").(goja.String)
 	if !goja.IsUndefined(separator) {
-		sep = separator.ToString().(goja.String)
+		sep = vm.text(separator)
 	}
 	var b goja.StringBuilder
 	size := 0
@@ -233,7 +242,7 @@ func (vm *VM) join(o *goja.Object, separator goja.Value) goja.Value {
 			size += sep.Length()
 		}
 		if v := o.Get(strconv.FormatInt(i, 10)); v != nil && !goja.IsUndefined(v) && !goja.IsNull(v) {
-			s := v.ToString().(goja.String)
+			s := vm.text(v)
 			b.WriteString(s)
 			size += s.Length()
 		}
@@ -263,9 +272,6 @@ func (vm *VM) capBuffer(name string) goja.Value {
 		width = w.ToFloat()
 	}
 	capped := vm.rt.ToValue(func(call goja.ConstructorCall) *goja.Object {
-		if call.NewTarget == nil {
-			vm.ThrowType("Constructor %s requires 'new'", name)
-		}
 		if n := requested(call.Argument(0)); n*width > float64(vm.limits.Heap) {
 			vm.Throw(&RangeError{fmt.Sprintf("%s: more than %d bytes", name, vm.limits.Heap)})
 		}
