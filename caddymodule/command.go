@@ -16,9 +16,10 @@ func init() {
 		Short: "Manages the resources of a running DGate gateway",
 		Long:  "The commands are those of dgate-cli; run caddy dgate without arguments to see them.",
 		CobraFunc: func(cmd *cobra.Command) {
+			program := cli.Program{Name: "caddy dgate"}
 			cmd.DisableFlagParsing = true // the command line of dgate-cli has its own
 			cmd.Run = func(cmd *cobra.Command, args []string) {
-				if code := cli.Run(cmd.Context(), args, os.Stdin, os.Stdout, os.Stderr); code != 0 {
+				if code := program.Run(cmd.Context(), args, os.Stdin, os.Stdout, os.Stderr); code != 0 {
 					os.Exit(code) //nolint:revive // the exit codes of dgate-cli are its own
 				}
 			}

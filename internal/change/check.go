@@ -9,10 +9,9 @@ import (
 	"github.com/dgate-io/caddy-dgate/internal/state"
 )
 
-// check validates every object and asks the state about all of them. Both kinds of mistakes are
-// reported together.
-func check(db *state.DB, changes []Change) ([]state.Op, error) {
-	found := mistakes{several: len(changes) > 1}
+// check validates every object and asks the state about all of them. Mistakes of both kinds are
+// found; an error is something else.
+func check(db *state.DB, changes []Change, found *mistakes) ([]state.Op, error) {
 	ops := make([]state.Op, 0, len(changes))
 	known := true // whether all keys are such that the state can be asked about them
 	for _, c := range changes {
@@ -40,9 +39,9 @@ func check(db *state.DB, changes []Change) ([]state.Op, error) {
 		ops = append(ops, op)
 	}
 	if !known {
-		return nil, found.err(nil)
+		return ops, nil
 	}
-	return ops, found.err(db.Check(ops))
+	return ops, found.state(db.Check(ops))
 }
 
 // mistakes collects what is wrong with changes, each mistake once.
@@ -51,6 +50,7 @@ type mistakes struct {
 	fields  []*resource.FieldError
 	texts   []string
 	seen    map[place]bool
+	refused error // what the state answered
 }
 
 // place is a field of one of the changes.
@@ -59,7 +59,8 @@ type place struct {
 	field string
 }
 
-// add takes over the field errors in err.
+// add takes over the field errors in err. A field that is wrong in itself is not reported a
+// second time because it refers to nothing.
 func (m *mistakes) add(key resource.Key, err error) {
 	for _, f := range resource.FieldErrors(err) {
 		at := place{key, f.Field}
@@ -75,6 +76,12 @@ func (m *mistakes) add(key resource.Key, err error) {
 	}
 }
 
+// field takes over a mistake in code, which says itself where it is.
+func (m *mistakes) field(f *resource.FieldError) {
+	m.fields = append(m.fields, f)
+	m.texts = append(m.texts, f.Error())
+}
+
 func (m *mistakes) text(key resource.Key, text string) {
 	if m.several {
 		text = key.String() + ": " + text
@@ -82,24 +89,44 @@ func (m *mistakes) text(key resource.Key, text string) {
 	m.texts = append(m.texts, text)
 }
 
-// err makes one error of what was collected and of what the state said. A field that is wrong in
-// itself is not reported a second time because it refers to nothing.
-func (m *mistakes) err(stateErr error) error {
-	if len(m.fields) == 0 {
-		return stateErr
-	}
+// state takes over what the state answered. What is not about the changes is returned.
+func (m *mistakes) state(err error) error {
 	var refused *resource.Error
-	if stateErr != nil && !errors.As(stateErr, &refused) {
-		return stateErr // not about the changes
+	if err == nil || !errors.As(err, &refused) {
+		return err
 	}
-	for _, op := range opErrors(stateErr) {
+	m.refused = err
+	if len(m.fields) == 0 { // nothing else is wrong: its own words are the best
+		m.fields = append(m.fields, resource.FieldErrors(err)...)
+		m.texts = append(m.texts, err.Error())
+		return nil
+	}
+	for _, op := range opErrors(err) {
 		if len(resource.FieldErrors(op.Err)) > 0 {
 			m.add(op.Key, op.Err)
 		} else {
 			m.text(op.Key, op.Error())
 		}
 	}
-	return &resource.Error{Code: resource.ValidationFailed, Message: strings.Join(m.texts, "; "), Fields: m.fields, Err: stateErr}
+	return nil
+}
+
+// none tells whether nothing is wrong so far.
+func (m *mistakes) none() bool { return len(m.texts) == 0 }
+
+// err makes one error of what was collected.
+func (m *mistakes) err() error {
+	switch {
+	case m.none():
+		return nil
+	case len(m.texts) == 1 && m.refused != nil:
+		return m.refused
+	}
+	code := resource.ValidationFailed
+	if len(m.fields) == 0 && m.refused != nil {
+		code = resource.CodeOf(m.refused)
+	}
+	return &resource.Error{Code: code, Message: strings.Join(m.texts, "; "), Fields: m.fields, Err: m.refused}
 }
 
 // opErrors lists the mistakes of single operations inside what the state answered.

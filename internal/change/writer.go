@@ -101,11 +101,12 @@ func (w *Writer) Apply(ctx context.Context, changes ...Change) (Results, error) 
 	if db == nil {
 		return Results{}, resource.Errorf(resource.NoLeader, "the store is not open yet")
 	}
-	ops, err := check(db, changes)
+	found := &mistakes{several: len(changes) > 1}
+	ops, err := check(db, changes, found)
 	if err != nil {
 		return Results{}, err
 	}
-	warnings, err := w.compile(ctx, db, changes)
+	warnings, err := w.compile(ctx, db, changes, found)
 	if err != nil {
 		return Results{}, err
 	}
@@ -135,13 +136,20 @@ func (w *Writer) Apply(ctx context.Context, changes ...Change) (Results, error) 
 	return results, nil
 }
 
-// compile asks the code whether it could run what the changes leave.
-func (w *Writer) compile(ctx context.Context, db *state.DB, changes []Change) (warnings []string, err error) {
+// compile asks the code whether it could run what the changes leave. Its mistakes are reported
+// together with those that were found before.
+func (w *Writer) compile(ctx context.Context, db *state.DB, changes []Change, found *mistakes) (warnings []string, err error) {
 	if w.Code == nil {
-		return nil, nil
+		return nil, found.err()
 	}
 	warnings, err = w.Code.Check(ctx, db, changes)
-	return warnings, resource.ValidationError(err)
+	if err != nil && len(resource.FieldErrors(err)) == 0 && found.none() {
+		return nil, err
+	}
+	for _, f := range resource.FieldErrors(err) {
+		found.field(f)
+	}
+	return warnings, found.err()
 }
 
 // live waits until the change is in use. It is stored by then, and the error must say so. What

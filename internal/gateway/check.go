@@ -65,7 +65,7 @@ func (c *checker) gather(r *state.Reader, changes []change.Change) error {
 		}
 	}
 	for _, route := range c.routes {
-		if route == nil || len(route.Modules) == 0 {
+		if route == nil || len(route.Modules) == 0 || route.Validate() != nil {
 			continue
 		}
 		c.touched = append(c.touched, route)
@@ -75,6 +75,9 @@ func (c *checker) gather(r *state.Reader, changes []change.Change) error {
 				continue
 			}
 			m, err := read[*resource.Module](r, key)
+			if resource.CodeOf(err) == resource.NotFound {
+				continue // a mistake that is found elsewhere
+			}
 			if err != nil {
 				return err
 			}
@@ -84,7 +87,7 @@ func (c *checker) gather(r *state.Reader, changes []change.Change) error {
 	return nil
 }
 
-// read gets one resource that is there: references have been checked.
+// read gets one resource.
 func read[T resource.Object](r *state.Reader, key resource.Key) (T, error) {
 	var none T
 	rec, ok, err := r.Get(key)
@@ -92,7 +95,7 @@ func read[T resource.Object](r *state.Reader, key resource.Key) (T, error) {
 		return none, err
 	}
 	if !ok {
-		return none, resource.Errorf(resource.Conflict, "%s has been deleted meanwhile", key)
+		return none, resource.Errorf(resource.NotFound, "%s not found: %s", key.Kind, key.Name)
 	}
 	obj, err := rec.Object()
 	if err != nil {
@@ -107,6 +110,10 @@ func (c *checker) compile(ctx context.Context) (warnings []string, _ error) {
 	var errs []error
 	bad := map[resource.Key]bool{}
 	for _, m := range c.put {
+		if m.Validate() != nil {
+			bad[m.Key()] = true // said already
+			continue
+		}
 		if err := c.gateway.engine.Check(ctx, source(m), limits); err != nil {
 			bad[m.Key()] = true
 			errs = append(errs, refusals("payload", "", err)...)
@@ -117,7 +124,7 @@ func (c *checker) compile(ctx context.Context) (warnings []string, _ error) {
 		skip := false
 		for i, name := range route.Modules {
 			modules[i] = c.modules[resource.Key{Kind: "module", Namespace: route.Namespace, Name: name}]
-			skip = skip || bad[modules[i].Key()] // said already
+			skip = skip || modules[i] == nil || bad[modules[i].Key()] // said already
 		}
 		if skip {
 			continue

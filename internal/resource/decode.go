@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -27,8 +28,9 @@ const (
 const maxDepth = 64
 
 // Decode reads a resource of kind from JSON. It reports every field that has the wrong type and,
-// in Strict mode, every unknown one. The result is not validated yet. A missing namespace stays
-// empty: what that means is for the caller to say.
+// in Strict mode, every unknown one, and beside those whatever else is wrong. A result without
+// error is not validated yet. A missing namespace stays empty: what that means is for the caller
+// to say.
 func Decode(kind *Kind, data []byte, mode Mode) (Object, error) {
 	members, err := splitObject(data)
 	if err != nil {
@@ -37,12 +39,14 @@ func Decode(kind *Kind, data []byte, mode Mode) (Object, error) {
 	obj := kind.New()
 	target := reflect.ValueOf(obj).Elem()
 	var errs []error
+	unknown := false
 	given := map[string]string{} // field -> the spelling that was used
 	for _, m := range members {
 		field := kind.field(m.name, mode)
 		switch {
 		case field == nil && mode == Strict && !isMeta(m.name):
 			errs = append(errs, Invalid(m.name, "", "is not a field of %s%s", kind.Name, suggest(kind, m.name)))
+			unknown = true
 			continue
 		case field == nil:
 			continue
@@ -55,10 +59,31 @@ func Decode(kind *Kind, data []byte, mode Mode) (Object, error) {
 			errs = append(errs, err)
 		}
 	}
-	if err := errors.Join(errs...); err != nil {
-		return nil, ValidationError(err)
+	if len(errs) > 0 {
+		return nil, ValidationError(errors.Join(append(errs, otherMistakes(kind, obj, given, unknown, errs)...)...))
 	}
 	return obj, nil
+}
+
+// otherMistakes validates what could be read of an object with mistakes, so that they are
+// reported together. Its names may still come from elsewhere, such as a path; and what is missing
+// may be what an unknown field was meant to be.
+func otherMistakes(kind *Kind, obj Object, given map[string]string, unknown bool, errs []error) []error {
+	said := map[string]bool{}
+	for _, e := range FieldErrors(errors.Join(errs...)) {
+		if f := kind.field(e.Field, Lenient); f != nil {
+			said[f.Name] = true
+		}
+	}
+	var more []error
+	for _, e := range FieldErrors(obj.Validate()) {
+		name, _, _ := strings.Cut(e.Field, "[")
+		missing := given[name] == "" && (unknown || slices.Contains(kind.KeyFields(), name))
+		if !said[name] && !missing {
+			more = append(more, e)
+		}
+	}
+	return more
 }
 
 // DecodeStored reads what [Encode] wrote. Unknown fields are those of a newer version.

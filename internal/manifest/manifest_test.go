@@ -1,0 +1,138 @@
+package manifest
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/tools/txtar"
+
+	"github.com/dgate-io/caddy-dgate/internal/resource"
+)
+
+// unpack writes the files of an archive into a new directory and returns it.
+func unpack(t testing.TB, archive string) string {
+	t.Helper()
+	dir := t.TempDir()
+	for _, f := range txtar.Parse([]byte(archive)).Files {
+		name := filepath.Join(dir, f.Name)
+		if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(name, f.Data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+func TestLoad(t *testing.T) {
+	dir := unpack(t, `
+-- b/routes.yaml --
+# routes may come before what they refer to
+routes:
+  - name: r
+    paths: [/r]
+    methods: [GET]
+    service: s
+    modules: [m]
+---
+services:
+  - &common
+    name: s
+    urls: [http://a]
+    retryTimeout: 50ms
+  - <<: *common
+    name: s2
+-- b/m.ts --
+export const requestHandler = () => {}
+-- a.json --
+{"namespaces": [{"name": "other"}], "modules": [{"name": "m", "payloadFile": "b/m.ts"}, {"name": "m", "namespace": "other", "payload": "MQ=="}], "services": null}
+-- empty.yaml --
+# nothing yet
+`)
+	objs, err := Load([]string{dir + "/b/*.yaml", dir + "/a.json", dir + "/*.yaml", dir + "/none/*.yaml", dir + "/a.json"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, o := range objs {
+		data, err := resource.Encode(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, o.Key().Kind+" "+string(data))
+	}
+	want := []string{
+		`namespace {"name":"other"}`,
+		`service {"name":"s","urls":["http://a"],"namespace":"default","retries":3,"retryTimeout":50000000,"connectTimeout":0,"requestTimeout":0,"tlsSkipVerify":false,"http2Only":false}`,
+		`service {"name":"s2","urls":["http://a"],"namespace":"default","retries":3,"retryTimeout":50000000,"connectTimeout":0,"requestTimeout":0,"tlsSkipVerify":false,"http2Only":false}`,
+		`module {"name":"m","namespace":"default","payload":"ZXhwb3J0IGNvbnN0IHJlcXVlc3RIYW5kbGVyID0gKCkgPT4ge30K","moduleType":"typescript"}`,
+		`module {"name":"m","namespace":"other","payload":"MQ==","moduleType":"typescript"}`,
+		`route {"name":"r","paths":["/r"],"methods":["GET"],"preserveHost":false,"stripPath":false,"service":"s","namespace":"default","modules":["m"]}`,
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("resources (-want +got):\n%s", diff)
+	}
+}
+
+func TestMistakes(t *testing.T) {
+	tests := map[string]struct{ file, want string }{
+		"unknown kind":            {"sevices:\n  - name: a\n", `f.yaml:1: "sevices" is not a kind of resource; did you mean services?`},
+		"singular":                {"service:\n  - name: a\n", `f.yaml:1: "service" is not a kind of resource; did you mean services?`},
+		"not a mapping":           {"- a\n", "f.yaml:1: expected a mapping from kinds (namespaces, services, modules, routes) to lists"},
+		"not a list":              {"services:\n  a: b\n", "f.yaml:2: services must be a list"},
+		"not a resource":          {"services:\n  - a\n", "f.yaml:2: a service must be a mapping from fields to values"},
+		"unknown field":           {"services:\n  - name: a\n    urls: [http://a]\n    retires: 2\n", "f.yaml:4: service: retires is not a field of service; did you mean retries?"},
+		"wrong type":              {"services:\n  - name: a\n    urls: [http://a]\n    retries: many\n", "f.yaml:4: service: retries must be a whole number"},
+		"every mistake":           {"services:\n  - name: a b\n    urls: [ftp://a]\nroutes:\n  - name: r\n    methods: [get]\n", "f.yaml:2: service: name may only have ASCII letters, digits, '.', '_' and '-'\nf.yaml:3: service: urls[0] must have the scheme http, https, h2c, ws or wss\nf.yaml:5: route: paths are required\nf.yaml:6: route: unsupported method: get"},
+		"listed twice":            {"services:\n  - {name: a, urls: [http://a]}\n  - {name: a, urls: [http://b]}\n", "f.yaml:3: service default/a is listed before, at f.yaml:2"},
+		"no such payload":         {"modules:\n  - name: m\n    payloadFile: no.ts\n", "f.yaml:3: module: payloadFile: open no.ts: no such file or directory"},
+		"both payloads":           {"modules:\n  - name: m\n    payload: MQ==\n    payloadFile: m.ts\n", "f.yaml:4: module: payload and payloadFile are given; one is enough"},
+		"payload is not repeated": {"modules:\n  - name: m\n    payload: '*'\n", "f.yaml:3: module: payload must be base64 (standard alphabet, padded)"},
+		"not YAML":                {"services: [\n", "f.yaml: yaml: line 1: did not find expected node content"},
+		"not a key":               {"services:\n  - {1: 2}\n", "f.yaml:2: service: 1 is not a field of service; its fields are name, urls, namespace, retries, retryTimeout, connectTimeout, requestTimeout, tlsSkipVerify, http2Only, hideDGateHeaders, disableQueryParams, tags"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			dir := unpack(t, "-- f.yaml --\n"+tt.file)
+			_, err := Load([]string{dir + "/f.yaml"})
+			if err == nil {
+				t.Fatal("no mistake was found")
+			}
+			if diff := cmp.Diff(tt.want, strings.ReplaceAll(err.Error(), dir+"/", "")); diff != "" {
+				t.Errorf("error (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestMissingFile(t *testing.T) {
+	if _, err := Load([]string{"no/such.yaml"}); err == nil || err.Error() != "no/such.yaml: no such file" {
+		t.Errorf("error %v", err)
+	}
+}
+
+func FuzzLoad(f *testing.F) {
+	f.Add([]byte("services:\n  - name: a\n    urls: [http://a]\n"))
+	f.Add([]byte("a: &a [*a, *a]\nservices: *a\n"))
+	f.Add([]byte("services: [{name: &x [*x]}]"))
+	f.Add([]byte("modules: [{name: m, payload: MQ==, ? {a: b} : c}]\n---\n!!binary x: y\n"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		file := filepath.Join(t.TempDir(), "f.yaml")
+		if err := os.WriteFile(file, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		objs, err := Load([]string{file})
+		if err != nil {
+			return
+		}
+		for _, o := range objs {
+			if err := o.Validate(); err != nil {
+				t.Errorf("%s was read and is not valid: %v", o.Key(), err)
+			}
+		}
+	})
+}
