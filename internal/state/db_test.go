@@ -432,3 +432,24 @@ func TestList(t *testing.T) {
 		}
 	}
 }
+
+func TestReferrers(t *testing.T) {
+	s := open(t)
+	s.must(
+		put(t, service("s", "http://a")), put(t, service("s2", "http://a")),
+		put(t, route("r2", "s", nil, get, "/2")), put(t, route("r1", "s", nil, get, "/1")), put(t, route("r3", "s2", nil, get, "/3")),
+	)
+	var got []string
+	err := s.View(func(r *Reader) error {
+		for k, err := range r.Referrers(key("service", "s")) {
+			if err != nil {
+				return err
+			}
+			got = append(got, k.String())
+		}
+		return nil
+	})
+	if diff := cmp.Diff([]string{"route default/r1", "route default/r2"}, got); diff != "" || err != nil {
+		t.Errorf("%v (-want +got):\n%s", err, diff)
+	}
+}

@@ -47,9 +47,16 @@ func TestSubscription(t *testing.T) {
 
 func TestSubscriptionMisses(t *testing.T) {
 	changed := func(s *store, n int) {
+		var datas [][]byte
 		for i := range n {
-			s.must(put(s.TB, service("a", "http://a"+strconv.Itoa(int(s.index)*10+i))))
+			cmd := Command{Time: testTime, Ops: []Op{put(s.TB, service("a", "http://a"+strconv.Itoa(int(s.index)+i)))}}
+			data, err := cmd.Encode()
+			if err != nil {
+				s.Fatal(err)
+			}
+			datas = append(datas, data)
 		}
+		s.entries(datas...)
 	}
 	tests := map[string]struct {
 		do     func(s *store) *Subscription
@@ -122,13 +129,14 @@ func TestWait(t *testing.T) {
 		t.Errorf("for what is applied: %v", err)
 	}
 	waited := make(chan error)
-	go func() { waited <- s.Wait(t.Context(), s.Applied()+2) }()
+	last := s.Applied() + 2
+	go func() { waited <- s.Wait(t.Context(), last) }()
 	s.must(put(t, service("a", "http://a")))
 	s.must(put(t, service("a", "http://b")))
 	if err := <-waited; err != nil {
 		t.Error(err)
 	}
-	go func() { waited <- s.Wait(t.Context(), s.Applied()+100) }()
+	go func() { waited <- s.Wait(t.Context(), last+100) }()
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}

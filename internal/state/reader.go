@@ -10,8 +10,7 @@ import (
 
 // Reader reads one consistent state. It is valid only inside the function given to [DB.View].
 type Reader struct {
-	tx   *bolt.Tx
-	meta meta
+	tx *bolt.Tx
 }
 
 // View calls fn with the state as it is now; changes made meanwhile are not seen. The error is
@@ -23,17 +22,17 @@ func (db *DB) View(fn func(*Reader) error) error {
 		return err
 	}
 	defer db.release(h)
-	return h.bolt.View(func(tx *bolt.Tx) error {
-		m, err := readMeta(tx)
-		if err != nil {
-			return err
-		}
-		return fn(&Reader{tx, m})
-	})
+	return h.bolt.View(func(tx *bolt.Tx) error { return fn(&Reader{tx}) })
 }
 
 // Index is the last entry that the state contains.
-func (r *Reader) Index() uint64 { return r.meta.index }
+func (r *Reader) Index() uint64 {
+	m, err := readMeta(r.tx)
+	if err != nil {
+		return 0 // damaged since it was opened; who follows from here is told to read everything
+	}
+	return m.index
+}
 
 // Get reads one resource; false if it does not exist. The record may be kept.
 func (r *Reader) Get(key resource.Key) (Record, bool, error) {
