@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/hashicorp/raft"
 	"go.uber.org/zap"
 )
 
@@ -28,6 +29,8 @@ type Config struct {
 	bootID string
 	// compactSize is from what size on raft.db is compacted.
 	compactSize int64
+	// faults puts something between the guard and the files of the log.
+	faults func(raft.LogStore, raft.StableStore) (raft.LogStore, raft.StableStore)
 	// timing replaces the default in tests.
 	timing *timing
 }

@@ -8,7 +8,6 @@ import (
 
 	"github.com/dgate-io/caddy-dgate/internal/resource"
 	"github.com/dgate-io/caddy-dgate/internal/state"
-	"go.uber.org/goleak"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest"
 )
@@ -86,4 +85,9 @@ func names(t testing.TB, n *Node, kind string) (all []string) {
 
 func numbered(prefix string, i int) string { return fmt.Sprintf("%s%05d", prefix, i) }
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// quiet drops the log of a test that makes errors on purpose.
+func quiet(cfg Config) Config {
+	nop := zap.NewNop()
+	cfg.Logger = func() *zap.Logger { return nop }
+	return cfg
+}

@@ -64,6 +64,9 @@ func removeMemory(dir string) error {
 }
 
 func (s *store) newGuard(logs raft.LogStore, stable raft.StableStore) *guard {
+	if s.cfg.faults != nil {
+		logs, stable = s.cfg.faults(logs, stable)
+	}
 	return &guard{logs: logs, stable: stable, log: s.log, pause: s.cfg.timing.retry, stop: s.stop, grown: s.logGrew}
 }
 
