@@ -77,9 +77,9 @@ func (vm *VM) Blocking(fn func()) {
 		return
 	}
 	used, _ := vm.slot.leave()
-	before := vm.slot.dog.now.Load()
+	before := vm.slot.dog.wallNow.Load()
 	defer func() {
-		if vm.slot.dog.now.Load()-before > 1 {
+		if vm.slot.dog.wallNow.Load()-before > 1 {
 			used = 0 // the script has really waited
 		}
 		vm.slot.enter(used)
@@ -97,7 +97,7 @@ func (vm *VM) protect(fn func()) (err error) {
 		case *goja.StackOverflowError:
 			err = x
 		default:
-			err = &goPanic{x, debug.Stack()}
+			err = panicError(x)
 		}
 	}()
 	if ex := vm.rt.Try(fn); ex != nil {

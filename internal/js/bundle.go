@@ -219,12 +219,18 @@ func (b *bundler) unknown(spec string) string {
 	return msg
 }
 
+// noSourceMap is appended to every source. Esbuild reads the file that a
+// sourceMappingURL names, whatever file that is, and the last comment counts;
+// a URL of a scheme that it does not know is ignored.
+const noSourceMap = "\n//# sourceMappingURL=none:"
+
 func (b *bundler) loadUser(args api.OnLoadArgs) (api.OnLoadResult, error) {
 	src := b.byName[args.Path]
 	code := string(src.Code)
 	if args.Path == b.entry.Name {
 		code += b.declared(src.Code)
 	}
+	code += noSourceMap
 	loader := api.LoaderTS
 	if src.Lang == JavaScript {
 		loader = api.LoaderJS

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"regexp"
 	"runtime/debug"
+	"strconv"
 	"strings"
 	"time"
 
@@ -163,23 +164,35 @@ func compileScript(entry Source, out *bundled) (*goja.Program, error) {
 	defer regexClock.compiling.RUnlock()
 	ast, err := goja.Parse("bundle.js", src.String(), parser.WithSourceMapLoader(loader))
 	if err != nil {
-		return nil, syntaxError(entry, err)
+		return nil, syntaxError(entry, out.files, err)
 	}
 	prog, err := goja.CompileAST(ast, false)
 	if err != nil {
-		return nil, syntaxError(entry, err)
+		return nil, syntaxError(entry, out.files, err)
 	}
 	return prog, nil
 }
 
-// bundlePosition is how goja's parser writes positions into its messages.
-var bundlePosition = regexp.MustCompile(`^(?:SyntaxError: )?(\S+): Line (\d+):(\d+) (.*)`)
+// How goja's parser and compiler write positions into their messages.
+var (
+	parserPosition   = regexp.MustCompile(`^(?:SyntaxError: )?\S+: Line \d+:\d+ (.*)`)
+	compilerPosition = regexp.MustCompile(`^(?:SyntaxError: )?(.*?) at (\S+?):(\d+):(\d+)$`)
+)
 
-// syntaxError is for what esbuild accepts and goja does not.
-func syntaxError(entry Source, err error) *Error {
-	e := &Error{Module: entry.Name, Kind: Syntax, Message: err.Error(), Err: err}
-	if m := bundlePosition.FindStringSubmatch(strings.SplitN(e.Message, "\n", 2)[0]); m != nil {
-		e.Message = m[4]
+// syntaxError is for what esbuild accepts and goja does not. Only goja's
+// compiler knows positions in the sources; its parser has not read the map yet.
+func syntaxError(entry Source, files map[string]string, err error) *Error {
+	e := &Error{Module: entry.Name, Kind: Syntax, Message: strings.SplitN(err.Error(), "\n", 2)[0], Err: err}
+	if m := parserPosition.FindStringSubmatch(e.Message); m != nil {
+		e.Message = m[1]
+	} else if m := compilerPosition.FindStringSubmatch(e.Message); m != nil {
+		e.Message = m[1]
+		if name, ok := files[m[2]]; ok {
+			e.Module, e.File = name, m[2]
+			e.Line, _ = strconv.Atoi(m[3])
+			e.Column, _ = strconv.Atoi(m[4])
+		}
 	}
+	e.Message = truncate(e.Message, 500)
 	return e
 }

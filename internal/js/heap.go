@@ -1,6 +1,10 @@
 package js
 
-import "runtime/metrics"
+import (
+	"runtime"
+	"runtime/metrics"
+	"sync/atomic"
+)
 
 // heapReader reads the size of the heap without stopping the world, which
 // takes about 7 us.
@@ -32,4 +36,20 @@ func (h *heapReader) read() {
 // led by a memory limit, four times the live heap stands in for it.
 func (h *heapReader) baseline() uint64 {
 	return max(h.objects, min(h.goal, 4*h.live+64<<20))
+}
+
+// collecting is whether a collection is under way that collect has started.
+var collecting atomic.Bool
+
+// collect starts a garbage collection, for after a script that has taken too
+// much. Until then what it has left behind would count as normal, and the next
+// such script would be allowed twice as much.
+func collect() {
+	if collecting.Swap(true) {
+		return
+	}
+	go func() {
+		runtime.GC()
+		collecting.Store(false)
+	}()
 }

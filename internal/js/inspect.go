@@ -185,8 +185,18 @@ func (in *inspector) plain(o *goja.Object, depth int) {
 		} else {
 			in.WriteString(quote(keys[i]) + ": ")
 		}
-		in.value(o.Get(keys[i]), depth+1)
+		in.property(o, keys[i], depth)
 	})
+}
+
+// property writes one property; reading it may run a getter, which may throw.
+func (in *inspector) property(o *goja.Object, key string, depth int) {
+	var v goja.Value
+	if ex := in.vm.rt.Try(func() { v = o.Get(key) }); ex != nil {
+		in.WriteString("[throws]")
+		return
+	}
+	in.value(v, depth+1)
 }
 
 func isIdentifier(s string) bool {

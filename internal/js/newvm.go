@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"reflect"
+	"strings"
 
 	"github.com/dop251/goja"
 	"github.com/dop251/goja/parser"
@@ -19,7 +20,7 @@ func (e *Engine) newVM(ctx context.Context, p *Program, lim Limits, log *zap.Log
 	vm := &VM{rt: goja.New(), engine: e, prog: p, limits: lim, log: log}
 	vm.slot.cpu, vm.slot.timeout, vm.slot.heap = ticks(min(lim.CPU, p.regexLimit)), ticks(lim.Timeout), lim.Heap
 	vm.slot.fire = func(k Kind) { vm.rt.Interrupt(k) }
-	e.dog.add(&vm.slot)
+	e.dog.add(&vm.slot, p.features.backtrack)
 	if err := vm.load(ctx); err != nil {
 		e.dog.remove(&vm.slot)
 		return nil, err
@@ -151,7 +152,7 @@ func (b *bundleArg) find(name string) goja.Value {
 		if v := present(def, name); v != nil {
 			return v
 		}
-		if _, ok := goja.AssertFunction(def); ok && def.Get("name").String() == name {
+		if _, ok := goja.AssertFunction(def); ok && plainName(def) == name {
 			return def
 		}
 	}
@@ -165,6 +166,12 @@ func (b *bundleArg) find(name string) goja.Value {
 		}
 	}
 	return present(declared, name)
+}
+
+// plainName returns the name of a function without the number that esbuild
+// adds where names would collide.
+func plainName(fn *goja.Object) string {
+	return strings.TrimRight(fn.Get("name").String(), "0123456789")
 }
 
 // present returns a property, nil if it is missing, undefined or null.

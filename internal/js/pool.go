@@ -209,7 +209,18 @@ func (p *Pool) pop() chan *VM {
 // discard gives up a VM that is not idle.
 func (p *Pool) discard(vm *VM) {
 	p.engine.dog.remove(&vm.slot)
+	if vm.slot.fired == Heap {
+		vm.forget()
+		collect()
+	}
 	p.release()
+}
+
+// forget lets go of what a VM holds that will not run again, even while someone
+// still holds the VM.
+func (vm *VM) forget() {
+	vm.rt, vm.original, vm.hooks, vm.values, vm.interned = nil, nil, nil, nil, nil
+	vm.joining, vm.loop.timers.list = nil, nil
 }
 
 // release gives back the room of one VM.

@@ -19,9 +19,13 @@ var framePosition = regexp.MustCompile(`^\s*at (?:.* \()?([^()\s]+):(\d+):(\d+)\
 
 // thrown makes an error of a value that a script has thrown or rejected with.
 // frames may be nil; then the position is looked for in the value's stack.
-func (vm *VM) thrown(v goja.Value, frames []goja.StackFrame) *Error {
-	e := &Error{Kind: Throw, Value: v}
-	if ex := vm.rt.Try(func() { vm.describe(e, v) }); ex != nil {
+// Reading the value runs script, which may break a limit: then the error is about that.
+func (vm *VM) thrown(v goja.Value, frames []goja.StackFrame, kind Kind) *Error {
+	e := &Error{Kind: kind, Value: v}
+	if err := vm.protect(func() { vm.describe(e, v) }); err != nil {
+		if _, ok := err.(*goja.Exception); !ok {
+			return vm.failure(err, kind)
+		}
 		e.Message = "exception that cannot be read"
 	}
 	e.Err = vm.causeOf(v)

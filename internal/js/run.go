@@ -66,23 +66,67 @@ func (r *Run) start(fn goja.Callable, args []goja.Value) *Run {
 		return r.fail(contextError(vm.ctx))
 	}
 	vm.slot.enter(0)
-	v, err := vm.invoke(fn, args)
+	r.first(fn, args)
+	r.leave()
+	return r
+}
+
+// first calls fn, and runs what is ready afterwards. The slot is entered.
+func (r *Run) first(fn goja.Callable, args []goja.Value) {
+	defer r.catch()
+	v, err := fn(goja.Undefined(), args...)
 	switch {
 	case err != nil:
-		r.fail(vm.failure(err, Throw))
+		r.fail(r.vm.failure(err, Throw))
 	case !r.done: // it has not failed inside of a native function
 		r.returned(v)
 		r.turn()
 	}
-	r.leave()
-	return r
+}
+
+// again runs what has become ready. The slot is entered.
+func (r *Run) again() {
+	defer r.catch()
+	r.turn()
+}
+
+// catch is deferred around everything that may run script. It fails the run
+// with whatever has come through as a panic.
+func (r *Run) catch() {
+	if x := recover(); x != nil {
+		r.fail(r.vm.worst(x))
+	}
+}
+
+// panicError turns a recovered panic into an error.
+func panicError(x any) error {
+	switch x := x.(type) {
+	case *goja.InterruptedError:
+		return x
+	case *goja.StackOverflowError:
+		return x
+	case *goja.Exception:
+		return x
+	}
+	return &goPanic{x, debug.Stack()}
+}
+
+// worst is failure for a panic. It runs no script.
+func (vm *VM) worst(x any) *Error {
+	err := panicError(x)
+	if ex, ok := err.(*goja.Exception); ok {
+		e := &Error{Kind: Throw, Message: "exception", Value: ex.Value()}
+		vm.locate(e, ex.Stack())
+		return e
+	}
+	return vm.failure(err, Throw)
 }
 
 // invoke calls fn; a Go panic becomes an error.
 func (vm *VM) invoke(fn goja.Callable, args []goja.Value) (v goja.Value, err error) {
 	defer func() {
 		if x := recover(); x != nil {
-			v, err = nil, &goPanic{x, debug.Stack()}
+			v, err = nil, panicError(x)
 		}
 	}()
 	return fn(goja.Undefined(), args...)
@@ -125,9 +169,7 @@ func (r *Run) settle() {
 		r.value, r.done = p.Result(), true
 	case goja.PromiseStateRejected:
 		r.vm.handled(p)
-		e := r.vm.thrown(p.Result(), nil)
-		e.Kind = Reject
-		r.fail(e)
+		r.fail(r.vm.thrown(p.Result(), nil, Reject))
 	}
 }
 
@@ -162,7 +204,7 @@ func (r *Run) Resume() bool {
 	} else if vm.loop.ready() {
 		vm.slot.ctx = vm.own
 		vm.slot.enter(r.used)
-		r.turn()
+		r.again()
 		r.leave()
 	}
 	return r.done
@@ -192,7 +234,7 @@ func (r *Run) End() {
 	vm.active, vm.scope, vm.token = false, nil, nil
 	if len(vm.rejected) > 0 {
 		vm.slot.enter(0)
-		vm.logRejected()
+		vm.logRejected() // which recovers by itself
 		if _, fired := vm.slot.leave(); fired != 0 {
 			vm.dead = true
 		}
@@ -254,9 +296,7 @@ func (vm *VM) failure(err error, kind Kind) *Error {
 		cause, _ := gopanic.value.(error)
 		return &Error{Kind: Panic, Message: gopanic.Error(), Stack: string(gopanic.stack), Err: cause}
 	case errors.As(err, &exception):
-		e := vm.thrown(exception.Value(), exception.Stack())
-		e.Kind = kind
-		return e
+		return vm.thrown(exception.Value(), exception.Stack(), kind)
 	case errors.As(err, &own):
 		return own
 	}
@@ -325,7 +365,7 @@ func (vm *VM) logRejected() {
 		if i == 10 || vm.dead {
 			break
 		}
-		e := vm.thrown(p.Result(), nil)
+		e := vm.thrown(p.Result(), nil, Reject)
 		vm.log.Error("unhandled promise rejection",
 			zap.String("hook", vm.run.hook), zap.String("error", e.Message), zap.String("stack", e.Stack))
 	}

@@ -15,19 +15,28 @@ const (
 	linger = time.Second
 )
 
-// watchdog interrupts scripts that break their limits. Its goroutine exists
-// only while scripts are running, and for linger afterwards.
+// watchdog interrupts scripts that break their limits. It ticks only while
+// scripts are running, and for linger afterwards; between the ticks it has no
+// goroutine.
 //
 // Entering and leaving a script costs two atomic writes and three reads: the
-// time is a counter that the goroutine advances, no clock is read.
+// time is a counter that the ticks advance, no clock is read.
 type watchdog struct {
-	now     atomic.Int64 // counts ticks, from 1
-	running atomic.Bool  // whether the goroutine exists
+	now     atomic.Int64 // counts ticks of CPU time, from 1
+	wallNow atomic.Int64 // counts ticks of real time, from 1
+	running atomic.Bool  // whether it ticks
 	paused  atomic.Bool  // whether scripts have to wait before they enter
 
-	mu    sync.Mutex
-	slots []*slot
-	gate  chan struct{} // closed when a pause ends
+	mu        sync.Mutex
+	slots     []*slot
+	gate      chan struct{} // closed when a pause ends
+	timer     *time.Timer
+	idle      time.Duration // for how long no script was seen
+	wall      time.Time     // of the last tick
+	cpu       time.Duration // of the process at the last tick
+	count     time.Duration // less than a tick, not counted in now yet
+	wallCount time.Duration // and in wallNow
+	heap      heapReader
 }
 
 // slot is what the watchdog knows of one VM.
@@ -40,7 +49,8 @@ type watchdog struct {
 type slot struct {
 	since atomic.Int64
 	dog   *watchdog
-	fire  func(Kind) // interrupts the VM
+	clock *atomic.Int64 // of the watchdog: now or wallNow
+	fire  func(Kind)    // interrupts the VM
 
 	mu    sync.Mutex // held while since is negative
 	fired Kind       // what it was interrupted for
@@ -57,13 +67,19 @@ type slot struct {
 func newWatchdog() *watchdog {
 	w := new(watchdog)
 	w.now.Store(1)
+	w.wallNow.Store(1)
 	regexClock.add(w)
 	return w
 }
 
-// add registers a slot.
-func (w *watchdog) add(s *slot) {
-	s.dog = w
+// add registers a slot. Its time is CPU time: a script on a machine that is busy
+// with other things has not computed. Only where regular expressions may give up
+// it is real time, because theirs is, and the script must be interrupted before.
+func (w *watchdog) add(s *slot, wall bool) {
+	s.dog, s.clock = w, &w.now
+	if wall {
+		s.clock = &w.wallNow
+	}
 	w.mu.Lock()
 	w.slots = append(w.slots, s)
 	w.mu.Unlock()
@@ -85,7 +101,7 @@ func (w *watchdog) remove(s *slot) {
 func (s *slot) enter(used int64) {
 	w := s.dog
 	for {
-		s.since.Store(max(w.now.Load()-used, 1))
+		s.since.Store(max(s.clock.Load()-used, 1))
 		if !w.paused.Load() {
 			break
 		}
@@ -104,76 +120,79 @@ func (s *slot) leave() (used int64, fired Kind) {
 	if since >= 0 {
 		// Not being looked at now; fired is only written while it is, and
 		// the last look happened before this swap.
-		return s.dog.now.Load() - since, s.fired
+		return s.clock.Load() - since, s.fired
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.dog.now.Load() + since, s.fired
+	return s.clock.Load() + since, s.fired
 }
 
-// start makes the goroutine, unless there is one.
+// start makes the clock run, unless it does.
 func (w *watchdog) start() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if !w.running.Swap(true) {
-		go w.watch()
+	if w.running.Swap(true) {
+		return
+	}
+	w.idle, w.wall = 0, time.Now()
+	w.cpu = cpuTime(w.wall)
+	w.heap.read()
+	if w.timer == nil {
+		w.timer = time.AfterFunc(tick, w.tick)
+	} else {
+		w.timer.Reset(tick)
 	}
 }
 
-// watch looks at the scripts once per tick. What it counts is the time that has
-// passed or, if that is less, the CPU time that the process was given: a
-// script on a machine that is busy with other things has not computed.
-func (w *watchdog) watch() {
-	t := time.NewTicker(tick)
-	defer t.Stop()
-	var (
-		heap  heapReader
-		count time.Duration
-		idle  int
-		wall  = time.Now()
-		cpu   = cpuTime(wall)
-	)
-	for {
-		<-t.C
-		now := time.Now()
-		spent := cpuTime(now)
-		count += min(now.Sub(wall), spent-cpu)
-		wall, cpu = now, spent
-		at := w.now.Add(int64(count / tick))
-		count %= tick
-		if w.look(at, &heap) {
-			idle = 0
-		} else if idle++; idle >= int(linger/tick) && w.stop() {
-			return
-		}
+// tick looks at the scripts. What counts as CPU time of a script is the time
+// that has passed or, if that is less, the CPU time that the process was given.
+func (w *watchdog) tick() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	now := time.Now()
+	cpu := cpuTime(now)
+	passed := now.Sub(w.wall)
+	w.count += min(passed, cpu-w.cpu)
+	w.wallCount += passed
+	w.wall, w.cpu = now, cpu
+	w.now.Add(int64(w.count / tick))
+	w.count %= tick
+	w.wallNow.Add(int64(w.wallCount / tick))
+	w.wallCount %= tick
+	before := w.heap.baseline()
+	w.heap.read()
+	if w.look(before) {
+		w.idle = 0
+	} else if w.idle += tick; w.idle >= linger && w.stop() {
+		return
 	}
+	w.timer.Reset(tick)
 }
 
 // look inspects every slot in which a script is running, and reports whether
-// there was one.
-func (w *watchdog) look(now int64, heap *heapReader) (busy bool) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
+// there was one. base is from where growth counts for those not seen before: as
+// it was a tick ago, which is before most of them have started. w.mu is held.
+func (w *watchdog) look(base uint64) (busy bool) {
 	for _, s := range w.slots {
 		since := s.since.Load()
 		if since <= 0 {
 			continue
 		}
-		if !busy {
-			busy = true
-			heap.read()
-		}
-		s.inspect(since, now-since, heap)
+		busy = true
+		s.inspect(since, s.clock.Load()-since, w.heap.objects, base)
 	}
 	return busy
 }
 
 // inspect looks at one slot, which was entered at since.
-func (s *slot) inspect(since, age int64, heap *heapReader) {
+func (s *slot) inspect(since, age int64, heap, base uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.since.CompareAndSwap(since, -since) {
 		return // it has left meanwhile
+	}
+	if s.base == 0 {
+		s.base = base
 	}
 	if s.fired == 0 {
 		if kind := s.verdict(age, heap); kind != 0 {
@@ -185,7 +204,7 @@ func (s *slot) inspect(since, age int64, heap *heapReader) {
 }
 
 // verdict returns the limit that the script has broken, or 0.
-func (s *slot) verdict(age int64, heap *heapReader) Kind {
+func (s *slot) verdict(age int64, heap uint64) Kind {
 	switch {
 	case age > s.cpu:
 		return CPU
@@ -193,18 +212,14 @@ func (s *slot) verdict(age int64, heap *heapReader) Kind {
 		return Timeout
 	case s.ctx != nil && s.ctx.Err() != nil:
 		return contextKind(s.ctx)
-	case s.base == 0:
-		s.base = heap.baseline()
-	case heap.objects > s.base && heap.objects-s.base > s.heap:
+	case heap > s.base && heap-s.base > s.heap:
 		return Heap
 	}
 	return 0
 }
 
-// stop ends the goroutine, unless a script has entered meanwhile.
+// stop ends the ticking, unless a script has entered meanwhile. w.mu is held.
 func (w *watchdog) stop() bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
 	w.running.Store(false)
 	for _, s := range w.slots {
 		if s.since.Load() != 0 {
