@@ -27,7 +27,7 @@ func adminAddresses(ctx caddy.Context) []netip.AddrPort {
 	if err != nil || addr.IsUnixNetwork() { // scripts cannot reach a socket file
 		return nil
 	}
-	return resolve(addr.Host, strconv.Itoa(int(addr.StartPort)))
+	return resolve(ctx, addr.Host, strconv.Itoa(int(addr.StartPort)))
 }
 
 // adminConfig finds the admin settings of a context, or nothing.
@@ -44,18 +44,18 @@ func adminConfig(ctx caddy.Context) reflect.Value {
 }
 
 // resolve lists the addresses that a listener on host is reached at.
-func resolve(host, port string) []netip.AddrPort {
+func resolve(ctx context.Context, host, port string) []netip.AddrPort {
 	if host == "" {
 		host = "0.0.0.0"
 	}
-	n, err := net.LookupPort("tcp", port)
+	n, err := net.DefaultResolver.LookupPort(ctx, "tcp", port)
 	if err != nil {
 		return nil
 	}
 	if addr, err := netip.ParseAddr(host); err == nil {
 		return []netip.AddrPort{netip.AddrPortFrom(addr, uint16(n))} //nolint:gosec // a port
 	}
-	addrs, err := net.DefaultResolver.LookupNetIP(context.Background(), "ip", host)
+	addrs, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
 	if err != nil { // better too much than too little
 		addrs = []netip.Addr{netip.IPv4Unspecified()}
 	}

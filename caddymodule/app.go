@@ -46,12 +46,13 @@ type App struct {
 	// Bounds of what modules may use.
 	Limits *Limits `json:"limits,omitempty"`
 
-	ctx     caddy.Context
-	logger  *zap.Logger
-	key     nodeKey // of node; the zero key as long as none was acquired
-	node    *node
-	proxy   *handlers.Proxy
-	objects []resource.Object // of the resource files
+	ctx      caddy.Context
+	logger   *zap.Logger
+	key      nodeKey
+	acquired bool // whether Cleanup has a node to give back
+	node     *node
+	proxy    *handlers.Proxy
+	objects  []resource.Object // of the resource files
 }
 
 // The values of App.Storage.
@@ -85,7 +86,7 @@ func (a *App) Provision(ctx caddy.Context) (err error) {
 	if a.node, err = acquire(key); err != nil {
 		return err
 	}
-	a.key = key
+	a.key, a.acquired = key, true
 	return nil
 }
 
@@ -145,15 +146,16 @@ func (a *App) store(ctx context.Context) error {
 // Stop implements [caddy.App]. Requests may still be running, so nothing is torn down here.
 func (a *App) Stop() error { return nil }
 
-// Cleanup implements [caddy.CleanerUpper].
+// Cleanup implements [caddy.CleanerUpper]. Requests that are still running keep what they use: the
+// node stays where it is, closed if no other configuration has it.
 func (a *App) Cleanup() error {
 	if a.proxy != nil {
 		a.proxy.Close()
 	}
-	if a.node == nil {
+	if !a.acquired {
 		return nil
 	}
-	a.node = nil
+	a.acquired = false
 	return release(a.key)
 }
 

@@ -20,7 +20,7 @@ func init() {
 			cmd.DisableFlagParsing = true // the command line of dgate-cli has its own
 			cmd.Run = func(cmd *cobra.Command, args []string) {
 				if code := program.Run(cmd.Context(), args, os.Stdin, os.Stdout, os.Stderr); code != 0 {
-					os.Exit(code) //nolint:revive // the exit codes of dgate-cli are its own
+					os.Exit(code) //nolint:forbidigo // this is the main of the command, and has exit codes of its own
 				}
 			}
 		},

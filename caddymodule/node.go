@@ -112,7 +112,7 @@ func newNode(key nodeKey) *node {
 func (n *node) env() map[string]string {
 	env := map[string]string{}
 	for _, name := range n.settings.Load().env {
-		if value, ok := os.LookupEnv(name); ok {
+		if value, ok := os.LookupEnv(name); ok { //nolint:forbidigo // the option env allows it
 			env[name] = value
 		}
 	}
