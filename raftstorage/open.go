@@ -21,9 +21,6 @@ func (s *store) openFiles() (err error) {
 	if s.snaps, err = openSnapshots(s.cfg); err != nil {
 		return err
 	}
-	if s.db, err = state.Open(s.cfg.Dir, state.Options{BootID: s.cfg.bootID}); err != nil {
-		return err
-	}
 	fresh, err := s.isFresh()
 	if err != nil {
 		return err
@@ -33,6 +30,17 @@ func (s *store) openFiles() (err error) {
 		return err
 	}
 	s.id = raft.ServerID(id)
+	if fresh {
+		if err := s.bootstrap(); err != nil {
+			return err
+		}
+	}
+	if s.db, err = state.Open(s.cfg.Dir, state.Options{BootID: s.cfg.bootID}); err != nil {
+		return err
+	}
+	if s.rebuilt = s.db.Rebuilt(); s.rebuilt == "" && s.db.Applied() == 0 && !fresh {
+		s.rebuilt = "state.db was missing"
+	}
 	if err := s.bringUp(); err != nil {
 		return err
 	}
@@ -53,7 +61,7 @@ func (s *store) openMemory() error {
 		return errors.Join(err, removeMemory(dir))
 	}
 	s.id = raft.ServerID(newServerID())
-	return nil
+	return s.bootstrap()
 }
 
 func removeMemory(dir string) error {
@@ -70,7 +78,8 @@ func (s *store) newGuard(logs raft.LogStore, stable raft.StableStore) *guard {
 	return &guard{logs: logs, stable: stable, log: s.log, pause: s.cfg.timing.retry, stop: s.stop, grown: s.logGrew}
 }
 
-// isFresh tells a directory in which nothing was ever written, or only the beginnings of it.
+// isFresh tells a directory in which no group was begun. If the log is what is missing, the state
+// is perhaps the last copy of everything: it is refused before anything opens and discards it.
 func (s *store) isFresh() (bool, error) {
 	last, err := s.guard.LastIndex()
 	if err != nil {
@@ -83,8 +92,11 @@ func (s *store) isFresh() (bool, error) {
 	if err != nil {
 		return false, fmt.Errorf("list snapshots: %w", err)
 	}
-	if len(snaps) > 0 || s.db.Applied() > 0 {
+	switch info, err := os.Stat(s.cfg.path(state.FileName)); {
+	case len(snaps) > 0 || err == nil && info.Size() > 0:
 		return false, fmt.Errorf("the log in %s is empty, but there is a state or a snapshot: restore %s from a backup", s.cfg.Dir, logFile)
+	case err != nil && !errors.Is(err, os.ErrNotExist):
+		return false, fmt.Errorf("data directory: %w", err)
 	}
 	return true, nil
 }
@@ -159,6 +171,9 @@ func (s *store) checkTogether() error {
 		if entry.Index != i {
 			return damagedLog(s.cfg, fmt.Errorf("entry %d says that it is %d", i, entry.Index))
 		}
+		if entry.Type == raft.LogCommand || entry.Type == raft.LogConfiguration {
+			s.behind = i > applied
+		}
 		if entry.Type == raft.LogCommand {
 			if err := state.Verify(entry.Data); err != nil {
 				return damagedLog(s.cfg, fmt.Errorf("entry %d: %w", i, err))
@@ -174,16 +189,9 @@ func (s *store) checkTogether() error {
 // currentTerm is the key under which raft keeps its term.
 var currentTerm = []byte("CurrentTerm")
 
-// bootstrap makes this node the only voter of a new group, if there is no group yet. Unlike
-// raft's own function it also completes one that was interrupted between its two writes.
+// bootstrap makes this node the only voter of a new group. Unlike raft's own function it also
+// completes one that was interrupted between its two writes.
 func (s *store) bootstrap() error {
-	last, err := s.guard.LastIndex()
-	if err != nil {
-		return fmt.Errorf("bootstrap: %w", err)
-	}
-	if last > 0 || s.upkeep.snapshotIndex.Load() > 0 {
-		return nil
-	}
 	term, err := s.guard.GetUint64(currentTerm)
 	if err != nil && !isAnswer(err) {
 		return fmt.Errorf("bootstrap: %w", err)

@@ -73,6 +73,9 @@ func (s *store) writable() error {
 func (s *store) submit(ctx context.Context, entries [][]byte) (state.Outcome, error) {
 	var doubt error // set when a try may have been applied
 	for {
+		if ctx.Err() != nil && doubt == nil {
+			return state.Outcome{}, &resource.Error{Code: resource.NoLeader, Message: "the change was given up before it began", Err: context.Cause(ctx)}
+		}
 		if err := s.waitLeader(ctx); err != nil {
 			if doubt != nil {
 				return state.Outcome{}, unknownOutcome(doubt)

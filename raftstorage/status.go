@@ -45,7 +45,7 @@ func (n *Node) Status() Status {
 		Applied:       s.db.Applied(),
 		Hash:          s.db.Hash(),
 		SnapshotIndex: s.upkeep.snapshotIndex.Load(),
-		Rebuilt:       s.db.Rebuilt(),
+		Rebuilt:       s.rebuilt,
 	}
 	if err := s.guard.failed(); err != nil {
 		st.StorageFailed = err.Error()

@@ -23,6 +23,8 @@ type store struct {
 	snaps *snapshots
 	raft  *raft.Raft
 
+	rebuilt  string  // why the state does not come from state.db, or ""
+	behind   bool    // the log had entries that the state did not have
 	session  [8]byte // first half of command ids
 	counter  counter // second half, and what is in flight
 	leading  leadership
@@ -78,9 +80,6 @@ func (s *store) startRaft() (err error) {
 	conf.NotifyCh = notify
 	_, transport := raft.NewInmemTransport(localAddress)
 
-	if err := s.bootstrap(); err != nil {
-		return err
-	}
 	s.wg.Go(func() { s.followLeadership(notify) })
 	s.raft, err = newRaft(conf, &fsm{s}, s.guard, s.snaps, transport)
 	if err != nil {
@@ -127,23 +126,28 @@ func (s *store) checkAlone() error {
 	return nil
 }
 
-// ready waits for what must be there before the store is used. A store that was kept can be read
-// at once, with or without a leader. One that is new gets its first command, and one that is
-// rebuilt the rest of its log.
+// ready waits for what must be there before the store is used. A new store gets its first
+// command. One whose state is as new as its log can be read at once, with or without a leader;
+// otherwise there is a moment to catch up, and then it is read as it is.
 func (s *store) ready(ctx context.Context) error {
-	rebuilt := s.db.Rebuilt()
-	if s.db.ClusterID() != "" && rebuilt == "" {
-		return s.checkClusterID()
+	if s.rebuilt != "" {
+		s.log().Warn("the state is rebuilt from snapshot and log", zap.String("reason", s.rebuilt))
 	}
-	if rebuilt != "" {
-		s.log().Warn("the state is rebuilt from snapshot and log", zap.String("reason", rebuilt))
-	}
-	err := s.caughtUp(ctx)
-	if s.db.ClusterID() == "" && err == nil {
-		err = s.firstCommand(ctx)
-	}
-	if err != nil {
-		return err
+	if s.db.ClusterID() == "" {
+		if err := s.caughtUp(ctx); err != nil {
+			return err
+		}
+		if s.db.ClusterID() == "" {
+			if err := s.firstCommand(ctx); err != nil {
+				return err
+			}
+		}
+	} else if s.behind {
+		ctx, cancel := context.WithTimeoutCause(ctx, s.cfg.timing.leaderWait, errors.New("no leader was elected in time"))
+		defer cancel()
+		if err := s.caughtUp(ctx); err != nil {
+			s.log().Error("the newest changes are not there yet; serving those before", zap.Uint64("index", s.db.Applied()), zap.Error(err))
+		}
 	}
 	return s.checkClusterID()
 }

@@ -12,8 +12,8 @@ import (
 	bolt "go.etcd.io/bbolt"
 )
 
-// stateFile is the name of the database in its directory.
-const stateFile = "state.db"
+// FileName is the name of the database in its directory.
+const FileName = "state.db"
 
 // closeTimeout is how long Close waits for views that are still open.
 const closeTimeout = 5 * time.Second
@@ -89,7 +89,7 @@ func Open(dir string, opts Options) (*DB, error) {
 	return db, nil
 }
 
-func (db *DB) path() string    { return filepath.Join(db.dir, stateFile) }
+func (db *DB) path() string    { return filepath.Join(db.dir, FileName) }
 func (db *DB) newPath() string { return db.path() + ".new" }
 
 // discard deletes the database. Nothing is lost by it: the log and its snapshots have it all.

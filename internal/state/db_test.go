@@ -45,25 +45,25 @@ func TestUncleanEnd(t *testing.T) {
 		}},
 		"unknown boot": {boot: unknownBoot, rebuilt: "the machine went down"},
 		"cut off": {boot: "boot", rebuilt: "damaged", change: func(t *testing.T, dir string) {
-			if err := os.Truncate(filepath.Join(dir, stateFile), 9000); err != nil {
+			if err := os.Truncate(filepath.Join(dir, FileName), 9000); err != nil {
 				t.Fatal(err)
 			}
 		}},
 		"empty file": {boot: "boot", change: func(t *testing.T, dir string) {
-			if err := os.Truncate(filepath.Join(dir, stateFile), 0); err != nil {
+			if err := os.Truncate(filepath.Join(dir, FileName), 0); err != nil {
 				t.Fatal(err)
 			}
 		}},
 		"a value is damaged": {boot: "boot", rebuilt: "service default/a: checksum", change: func(t *testing.T, dir string) {
-			flip(t, filepath.Join(dir, stateFile), "http://a")
+			flip(t, filepath.Join(dir, FileName), "http://a")
 		}},
 		"not a database": {boot: "boot", rebuilt: "damaged", change: func(t *testing.T, dir string) {
-			if err := os.WriteFile(filepath.Join(dir, stateFile), bytes.Repeat([]byte("x"), 1<<16), 0o600); err != nil {
+			if err := os.WriteFile(filepath.Join(dir, FileName), bytes.Repeat([]byte("x"), 1<<16), 0o600); err != nil {
 				t.Fatal(err)
 			}
 		}},
 		"an unfinished restore": {boot: "boot", change: func(t *testing.T, dir string) {
-			if err := os.WriteFile(filepath.Join(dir, stateFile+".new"), []byte("x"), 0o600); err != nil {
+			if err := os.WriteFile(filepath.Join(dir, FileName+".new"), []byte("x"), 0o600); err != nil {
 				t.Fatal(err)
 			}
 		}},
@@ -73,7 +73,7 @@ func TestUncleanEnd(t *testing.T) {
 			s := open(t)
 			s.must(put(t, service("a", "http://a")))
 			dir := t.TempDir()
-			for _, file := range []string{stateFile, dirtyFile} {
+			for _, file := range []string{FileName, dirtyFile} {
 				data, err := os.ReadFile(filepath.Join(s.dir, file))
 				if err != nil {
 					t.Fatal(err)
@@ -146,7 +146,7 @@ func TestNewerFile(t *testing.T) {
 	if _, err := Open(s.dir, Options{BootID: "boot"}); err == nil || !strings.Contains(err.Error(), "newer version") {
 		t.Errorf("got %v", err)
 	}
-	if _, err := os.Stat(filepath.Join(s.dir, stateFile)); err != nil {
+	if _, err := os.Stat(filepath.Join(s.dir, FileName)); err != nil {
 		t.Error("the file of the newer version is gone")
 	}
 }
