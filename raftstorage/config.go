@@ -57,8 +57,8 @@ func defaultTiming() *timing {
 // The timeouts of raft. A sole voter has nobody to wait for, so its first election is quick; once
 // it leads, the usual ones apply as far as raft can change them while it runs.
 const (
-	soloTimeout   = 20 * time.Millisecond
-	soloLease     = 10 * time.Millisecond
+	soloTimeout   = 10 * time.Millisecond
+	soloLease     = 5 * time.Millisecond
 	usualTimeout  = time.Second
 	commitTimeout = 20 * time.Millisecond
 )

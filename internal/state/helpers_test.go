@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/dgate-io/caddy-dgate/internal/resource"
+	"go.uber.org/goleak"
 )
 
 // store is a DB with a log of its own: what raft would do, without agreement.
@@ -138,3 +139,5 @@ var get = []string{"GET"}
 func key(kind, name string) resource.Key { return resource.MustKind(kind).Key("default", name) }
 
 func del(kind, name string) Op { return Delete(key(kind, name), Condition{}) }
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
