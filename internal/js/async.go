@@ -90,13 +90,7 @@ func (vm *VM) Blocking(fn func()) {
 // protect calls fn; what it panics with becomes an error.
 func (vm *VM) protect(fn func()) (err error) {
 	defer func() {
-		switch x := recover().(type) {
-		case nil:
-		case *goja.InterruptedError: // which Try lets through, as it does the next
-			err = x
-		case *goja.StackOverflowError:
-			err = x
-		default:
+		if x := recover(); x != nil { // interrupts and overflows pass through Try
 			err = panicError(x)
 		}
 	}()

@@ -38,8 +38,10 @@ func (vm *VM) Bytes(v goja.Value) ([]byte, bool) {
 	return data[offset : offset+length : offset+length], true
 }
 
+var arrayBufferType = reflect.TypeFor[goja.ArrayBuffer]()
+
 // isBuffer tells whether obj is an ArrayBuffer; its class, in goja, is just Object.
-func isBuffer(obj *goja.Object) bool { return obj.ExportType() == reflect.TypeFor[goja.ArrayBuffer]() }
+func isBuffer(obj *goja.Object) bool { return obj.ExportType() == arrayBufferType }
 
 func bufferBytes(obj *goja.Object) ([]byte, bool) {
 	b, ok := obj.Export().(goja.ArrayBuffer)

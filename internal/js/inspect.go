@@ -2,6 +2,7 @@ package js
 
 import (
 	"fmt"
+	"reflect"
 	"strconv"
 	"strings"
 
@@ -29,6 +30,12 @@ func truncate(s string, n int) string {
 	}
 	return strings.ToValidUTF8(s[:n], "") + "… (truncated)"
 }
+
+// What goja exports objects of some classes as, which it does not tell otherwise.
+var (
+	mapType = reflect.TypeFor[[][2]any]()
+	setType = reflect.TypeFor[[]any]() // and arrays
+)
 
 type inspector struct {
 	strings.Builder
@@ -84,9 +91,21 @@ func (in *inspector) object(o *goja.Object, depth int) {
 		in.function(o)
 		return
 	}
-	if p := promiseOf(o); p != nil {
-		in.promise(p, depth)
+	switch o.ExportType() {
+	case promiseType:
+		in.promise(promiseOf(o), depth)
 		return
+	case arrayBufferType:
+		fmt.Fprintf(in, "ArrayBuffer { byteLength: %d }", integer(o.Get("byteLength")))
+		return
+	case mapType:
+		in.collection(o, "Map", depth)
+		return
+	case setType:
+		if o.ClassName() != "Array" {
+			in.collection(o, "Set", depth)
+			return
+		}
 	}
 	switch class := o.ClassName(); class {
 	case "Error":
@@ -101,10 +120,6 @@ func (in *inspector) object(o *goja.Object, depth int) {
 		in.WriteString(in.call(o, "toString"))
 	case "String", "Number", "Boolean", "Symbol", "BigInt":
 		in.WriteString("[" + class + ": " + o.String() + "]")
-	case "Map", "Set":
-		in.collection(o, class, depth)
-	case "ArrayBuffer":
-		fmt.Fprintf(in, "ArrayBuffer { byteLength: %d }", integer(o.Get("byteLength")))
 	default:
 		if n := o.Get("byteLength"); n != nil && o.Get("BYTES_PER_ELEMENT") != nil {
 			in.typedArray(o, depth)

@@ -46,7 +46,10 @@ type VM struct {
 	dead      bool // interrupted, overflowed or panicked: must not run again
 }
 
-// Runtime returns the goja runtime.
+// Runtime returns the goja runtime. While a script is running, its RunString and
+// RunScript panic as eval does: scripts compile nothing from strings. Host code
+// that needs a piece of JavaScript compiles it once per process with
+// goja.Compile, and calls RunProgram.
 func (vm *VM) Runtime() *goja.Runtime { return vm.rt }
 
 // Limits returns the limits of the VM's pool, with defaults filled in.
