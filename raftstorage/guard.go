@@ -1,6 +1,7 @@
 package raftstorage
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"runtime"
@@ -166,7 +167,24 @@ func (g *guard) DeleteRange(first, last uint64) error {
 
 // Set implements raft.StableStore.
 func (g *guard) Set(key, value []byte) error {
-	return g.call("write raft state", func() error { return g.stable.Set(key, value) })
+	return g.save(
+		func() bool { old, err := g.stable.Get(key); return err == nil && bytes.Equal(old, value) },
+		func() error { return g.stable.Set(key, value) },
+	)
+}
+
+// save writes what is not there already: raft saves its term at every start, and a sole voter
+// votes for itself every time. After a failure it always writes, because what can be read then
+// need not be on the disk.
+func (g *guard) save(same func() bool, write func() error) error {
+	tried := false
+	return g.call("write raft state", func() error {
+		if !tried && same() {
+			return nil
+		}
+		tried = true
+		return write()
+	})
 }
 
 // Get implements raft.StableStore.
@@ -177,7 +195,10 @@ func (g *guard) Get(key []byte) (value []byte, err error) {
 
 // SetUint64 implements raft.StableStore.
 func (g *guard) SetUint64(key []byte, value uint64) error {
-	return g.call("write raft state", func() error { return g.stable.SetUint64(key, value) })
+	return g.save(
+		func() bool { old, err := g.stable.GetUint64(key); return err == nil && old == value },
+		func() error { return g.stable.SetUint64(key, value) },
+	)
 }
 
 // GetUint64 implements raft.StableStore.

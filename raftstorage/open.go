@@ -225,7 +225,7 @@ func (s *store) checkClusterID() error {
 	case err != nil && !errors.Is(err, os.ErrNotExist):
 		return fmt.Errorf("data directory: %w", err)
 	}
-	if err := writeFile(path, []byte(id+"\n"), true); err != nil {
+	if err := writeFile(path, []byte(id+"\n"), false); err != nil { // a copy: made again if it is lost
 		return fmt.Errorf("data directory: %w", err)
 	}
 	return nil
