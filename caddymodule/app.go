@@ -37,6 +37,10 @@ type App struct {
 	// in one of them refuses the whole configuration.
 	Resources []string `json:"resources,omitempty"`
 
+	// Differs when the resource files do, so that a reload sees an edit. The Caddyfile adapter sets
+	// it; nothing reads it.
+	ResourcesDigest string `json:"resources_digest,omitempty"`
+
 	// Words about this node, sent upstream in the header X-DGate-Tags.
 	Tags []string `json:"tags,omitempty"`
 
@@ -51,6 +55,7 @@ type App struct {
 	key      nodeKey
 	acquired bool // whether Cleanup has a node to give back
 	node     *node
+	running  *settings // what the node was configured with, if Start has run
 	proxy    *handlers.Proxy
 	objects  []resource.Object // of the resource files
 }
@@ -115,7 +120,8 @@ func (a *App) nodeKey() (nodeKey, error) {
 
 // Start implements [caddy.App]. When it returns, what was stored before is being served.
 func (a *App) Start() error {
-	a.node.configure(a.settings())
+	a.running = a.settings()
+	a.node.configure(a.running)
 	ctx, cancel := context.WithTimeout(a.ctx, startTimeout)
 	defer cancel()
 	if err := a.node.start(ctx); err != nil {
@@ -156,6 +162,9 @@ func (a *App) Cleanup() error {
 		return nil
 	}
 	a.acquired = false
+	if a.running != nil {
+		a.node.unconfigure(a.running)
+	}
 	return release(a.key)
 }
 

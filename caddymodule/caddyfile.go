@@ -7,6 +7,8 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
+
+	"github.com/dgate-io/caddy-dgate/internal/manifest"
 )
 
 func init() { httpcaddyfile.RegisterGlobalOption("dgate", parseApp) }
@@ -22,6 +24,7 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 	if err := a.UnmarshalCaddyfile(d); err != nil {
 		return nil, err
 	}
+	a.ResourcesDigest = manifest.Digest(a.Resources)
 	return httpcaddyfile.App{Name: "dgate", Value: caddyconfig.JSON(a, nil)}, nil
 }
 

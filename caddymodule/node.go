@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -45,7 +46,6 @@ func (k nodeKey) String() string {
 // settings are what a configuration can change of a running node.
 type settings struct {
 	logger  *zap.Logger
-	env     []string         // variables that scripts see
 	fetch   fetch.Policy     // where scripts may connect to
 	admin   []netip.AddrPort // and where never
 	gateway gateway.Options
@@ -55,8 +55,12 @@ type settings struct {
 type node struct {
 	store    *raftstorage.Node
 	gateway  *gateway.Gateway
-	settings atomic.Pointer[settings]
-	ready    chan struct{} // closed when there is a table
+	fetch    *fetch.Client
+	settings atomic.Pointer[settings] // those of the newest configuration that has started
+	ready    chan struct{}            // closed when there is a table
+
+	configuring    sync.Mutex
+	configurations []*settings // of all configurations that have started, oldest first
 
 	mu       sync.Mutex
 	started  bool
@@ -98,10 +102,11 @@ func newNode(key nodeKey) *node {
 		Dir: key.dir, Memory: key.memory,
 		Logger: func() *zap.Logger { return n.settings.Load().logger.Named("raft") },
 	})
-	deps := host.Deps{Fetch: fetch.New(fetch.Options{
+	n.fetch = fetch.New(fetch.Options{
 		Policy:    func() fetch.Policy { return n.settings.Load().fetch },
 		Forbidden: func() []netip.AddrPort { return n.settings.Load().admin },
-	})}
+	})
+	deps := host.Deps{Fetch: n.fetch}
 	n.gateway = gateway.New(js.Options{
 		Modules: host.Modules(deps), Globals: host.Globals(deps), Env: n.env,
 	}, gateway.Options{Logger: zap.NewNop()})
@@ -111,7 +116,7 @@ func newNode(key nodeKey) *node {
 // env is what scripts see of the environment.
 func (n *node) env() map[string]string {
 	env := map[string]string{}
-	for _, name := range n.settings.Load().env {
+	for _, name := range n.settings.Load().gateway.Env {
 		if value, ok := os.LookupEnv(name); ok { //nolint:forbidigo // the option env allows it
 			env[name] = value
 		}
@@ -121,8 +126,29 @@ func (n *node) env() map[string]string {
 
 // configure takes the settings of a configuration over.
 func (n *node) configure(s *settings) {
-	n.settings.Store(s)
+	n.configuring.Lock()
+	defer n.configuring.Unlock()
+	n.configurations = append(n.configurations, s)
+	n.use(s)
+}
+
+// unconfigure forgets the settings of a configuration that has ended. If it was the newest, it has
+// failed to start, and the one before goes on.
+func (n *node) unconfigure(s *settings) {
+	n.configuring.Lock()
+	defer n.configuring.Unlock()
+	n.configurations = slices.DeleteFunc(n.configurations, func(other *settings) bool { return other == s })
+	if last := len(n.configurations) - 1; last >= 0 && n.settings.Load() == s {
+		n.use(n.configurations[last])
+	}
+}
+
+func (n *node) use(s *settings) {
+	before := n.settings.Swap(s)
 	n.gateway.Configure(s.gateway)
+	if before.fetch != s.fetch || !slices.Equal(before.admin, s.admin) {
+		n.fetch.Close() // what is connected was allowed by other rules
+	}
 }
 
 // start opens the store, unless that has been done, and waits until what it holds is served.

@@ -5,6 +5,10 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"sync"
+	"sync/atomic"
+
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
 
 	"github.com/dgate-io/caddy-dgate/internal/js"
 	"github.com/dgate-io/caddy-dgate/internal/resource"
@@ -35,31 +39,52 @@ type code struct {
 	gateway *Gateway
 	modules []*resource.Module
 
-	mu     sync.Mutex
-	pool   *js.Pool
-	prog   *js.Program
+	now    atomic.Pointer[unit]
+	mu     sync.Mutex // of those who change now
 	closed bool
 }
 
-// load compiles the bundle unless that has been done.
-func (c *code) load(ctx context.Context) (*js.Program, *js.Pool, error) {
+// unit is a compiled bundle under certain settings.
+type unit struct {
+	prog   *js.Program
+	pool   *js.Pool
+	limits js.Limits
+	env    string
+}
+
+// fits tells whether the settings are still those of the unit.
+func (u *unit) fits(opts *Options) bool {
+	return u != nil && u.limits == opts.Limits && u.env == opts.env
+}
+
+// load gives the bundle, compiled for the settings that hold now.
+func (c *code) load(ctx context.Context) (*unit, error) {
+	opts := c.gateway.options.Load()
+	if u := c.now.Load(); u.fits(opts) {
+		return u, nil
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.prog != nil {
-		return c.prog, c.pool, nil
+	before := c.now.Load()
+	if before.fits(opts) {
+		return before, nil
 	}
-	opts := c.gateway.options.Load()
 	prog, err := c.gateway.engine.Compile(context.WithoutCancel(ctx), sources(c.modules), opts.Limits)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	entry := c.modules[0]
-	c.prog = prog
-	c.pool = c.gateway.engine.NewPool(prog, opts.Limits, opts.Logger.Named("module."+entry.Namespace+"."+entry.Name))
+	u := &unit{
+		prog: prog, limits: opts.Limits, env: opts.env,
+		pool: c.gateway.engine.NewPool(prog, opts.Limits, c.gateway.logger(c.modules[0])),
+	}
+	c.now.Store(u)
+	if before != nil {
+		before.pool.Close() // requests that have it already finish on it
+	}
 	if c.closed {
-		c.pool.Close()
+		u.pool.Close()
 	}
-	return c.prog, c.pool, nil
+	return u, nil
 }
 
 // close lets idle VMs go. Requests that began with this bundle finish on it.
@@ -67,8 +92,8 @@ func (c *code) close() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.closed = true
-	if c.pool != nil {
-		c.pool.Close()
+	if u := c.now.Load(); u != nil {
+		u.pool.Close()
 	}
 }
 
@@ -88,3 +113,45 @@ func source(m *resource.Module) js.Source {
 	}
 	return js.Source{Name: m.Name, Lang: lang, Code: m.Payload}
 }
+
+// logger is where the console of a module goes.
+func (g *Gateway) logger(entry *resource.Module) *zap.Logger {
+	name := g.options.Load().Logger.Name()
+	return zap.New(currentLog{gateway: g}).Named(name).Named("module." + entry.Namespace + "." + entry.Name)
+}
+
+// currentLog writes to the logger of the configuration that holds now: VMs outlive configurations,
+// and the files that a logger writes to do not.
+type currentLog struct {
+	gateway *Gateway
+	fields  []zapcore.Field
+}
+
+func (l currentLog) core() zapcore.Core { return l.gateway.options.Load().Logger.Core() }
+
+// Enabled implements [zapcore.Core].
+func (l currentLog) Enabled(level zapcore.Level) bool { return l.core().Enabled(level) }
+
+// With implements [zapcore.Core].
+func (l currentLog) With(fields []zapcore.Field) zapcore.Core {
+	return currentLog{l.gateway, append(l.fields[:len(l.fields):len(l.fields)], fields...)}
+}
+
+// Check implements [zapcore.Core].
+func (l currentLog) Check(entry zapcore.Entry, checked *zapcore.CheckedEntry) *zapcore.CheckedEntry {
+	core := l.core()
+	if len(l.fields) > 0 {
+		core = core.With(l.fields)
+	}
+	return core.Check(entry, checked)
+}
+
+// Write implements [zapcore.Core].
+func (l currentLog) Write(entry zapcore.Entry, fields []zapcore.Field) error {
+	return l.core().Write(entry, append(l.fields[:len(l.fields):len(l.fields)], fields...))
+}
+
+// Sync implements [zapcore.Core].
+func (l currentLog) Sync() error { return l.core().Sync() }
+
+var _ zapcore.Core = currentLog{}

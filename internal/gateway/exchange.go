@@ -16,7 +16,8 @@ import (
 type Exchange struct {
 	plan  *Plan
 	match *Match
-	host  string // Host header that a script has set, or ""
+	tags  []string // of this node
+	host  string   // Host header that a script has set, or ""
 
 	targets []*Target
 	first   int      // index of the target that was tried first
@@ -102,8 +103,8 @@ func (x *Exchange) Direct(req *http.Request) *http.Request {
 		h["X-Dgate-Route"] = x.plan.headers.route
 		h["X-Dgate-Service"] = x.plan.headers.service
 		h["X-Dgate-Namespace"] = x.plan.headers.namespace
-		if tags := x.plan.headers.tags; tags != nil {
-			h["X-Dgate-Tags"] = tags
+		if x.tags != nil {
+			h["X-Dgate-Tags"] = x.tags
 		}
 	}
 	if x.modify != nil { // the hook can read these two

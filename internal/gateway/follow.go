@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"strings"
 
 	"github.com/dgate-io/caddy-dgate/internal/resource"
 	"github.com/dgate-io/caddy-dgate/internal/state"
@@ -174,7 +173,7 @@ func (b *builder) publish(index uint64) {
 			delete(b.dirty, name)
 			continue
 		}
-		n, err := compile(objs, next.namespaces[name], b.gateway.tags(), b.unit)
+		n, err := compile(objs, next.namespaces[name], b.unit)
 		if err != nil {
 			problem = err
 			continue
@@ -215,12 +214,4 @@ func (b *builder) release() {
 			c.close()
 		}
 	}
-}
-
-// tags is the value of X-DGate-Tags.
-func (g *Gateway) tags() []string {
-	if tags := g.options.Load().Tags; len(tags) > 0 {
-		return []string{strings.Join(tags, ",")}
-	}
-	return nil
 }

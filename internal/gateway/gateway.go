@@ -10,6 +10,7 @@
 package gateway
 
 import (
+	"strings"
 	"sync/atomic"
 
 	"go.uber.org/zap"
@@ -24,8 +25,13 @@ type Options struct {
 	Limits js.Limits
 	// Tags of this node, sent upstream in X-DGate-Tags.
 	Tags []string
+	// Env names the environment variables that scripts can see. VMs that saw others are replaced.
+	Env []string
 	// Logger is the parent of the loggers of modules. Required.
 	Logger *zap.Logger
+
+	tags []string // the value of X-DGate-Tags, or nil
+	env  string   // Env, to compare with
 }
 
 // Gateway routes requests. Its methods may be called from any goroutine.
@@ -41,13 +47,19 @@ type Gateway struct {
 func New(engine js.Options, options Options) *Gateway {
 	engine.Hooks, engine.Aliases = hook.Names(), hook.Aliases()
 	g := &Gateway{engine: js.NewEngine(engine)}
-	g.options.Store(&options)
+	g.Configure(options)
 	g.live.init()
 	return g
 }
 
-// Configure changes the settings. Modules that are loaded already keep their limits until they change.
-func (g *Gateway) Configure(options Options) { g.options.Store(&options) }
+// Configure changes the settings, from the next request on.
+func (g *Gateway) Configure(options Options) {
+	if len(options.Tags) > 0 {
+		options.tags = []string{strings.Join(options.Tags, ",")}
+	}
+	options.env = strings.Join(options.Env, ",")
+	g.options.Store(&options)
+}
 
 // Table is what requests are routed by now, or nil as long as the store has not been read.
 func (g *Gateway) Table() *Table { return g.table.Load() }

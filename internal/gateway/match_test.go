@@ -10,7 +10,9 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"go.uber.org/zap"
 
+	"github.com/dgate-io/caddy-dgate/internal/js"
 	"github.com/dgate-io/caddy-dgate/internal/resource"
 )
 
@@ -29,7 +31,7 @@ func testNamespace(t testing.TB, routes ...*resource.Route) *namespace {
 		}
 		objs.routes[r.Name] = r
 	}
-	n, err := compile(objs, nil, nil, nil)
+	n, err := compile(objs, nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -197,7 +199,7 @@ func upstreamURL(t *testing.T, route *resource.Route, svc resource.Service, requ
 	if m.Plan.service, err = compileService(&svc, nil); err != nil {
 		t.Fatal(err)
 	}
-	x := newExchange(&m)
+	x := New(js.Options{}, Options{Logger: zap.NewNop()}).exchange(&m)
 	x.Next(t.Context())
 	return x.Direct(r).URL.RequestURI()
 }

@@ -28,14 +28,14 @@ func (g *Gateway) Serve(w http.ResponseWriter, r *http.Request, m Match, client 
 		if p.service == nil {
 			return fail(http.StatusNotImplemented, "route %s has neither a service nor a module", p.route.Name)
 		}
-		x := newExchange(&m)
+		x := g.exchange(&m)
 		return p.forward(w, r, x, fw)
 	}
-	prog, pool, err := p.code.load(r.Context())
+	u, err := p.code.load(r.Context())
 	if err != nil {
 		return hookFailure(r.Context(), err)
 	}
-	s := &session{w: w, r: r, match: &m, prog: prog, pool: pool, gateway: g}
+	s := &session{w: w, r: r, match: &m, prog: u.prog, pool: u.pool, gateway: g}
 	s.scope = hook.NewScope(w, r, hook.Info{
 		RemoteAddr: client, Params: m.params, MaxBody: cmp.Or(g.options.Load().Limits.Body, js.DefaultBody),
 		Service: p.serviceView(), Route: p.view, Namespace: p.namespace.view,
@@ -52,9 +52,10 @@ func (g *Gateway) Serve(w http.ResponseWriter, r *http.Request, m Match, client 
 	return s.rescue(err)
 }
 
-func newExchange(m *Match) *Exchange {
+// exchange readies a request for the service of its plan.
+func (g *Gateway) exchange(m *Match) *Exchange {
 	svc := m.Plan.service
-	return &Exchange{plan: m.Plan, match: m, targets: svc.targets, first: svc.first()}
+	return &Exchange{plan: m.Plan, match: m, tags: g.options.Load().tags, targets: svc.targets, first: svc.first()}
 }
 
 // forward proxies a request and gives a failure its status.
@@ -109,7 +110,7 @@ func (s *session) answer() error {
 // proxy runs the hooks around the upstream.
 func (s *session) proxy(fw Forwarder) error {
 	p := s.match.Plan
-	x := newExchange(s.match)
+	x := s.gateway.exchange(s.match)
 	if s.prog.Has(hook.FetchUpstream) {
 		if err := s.chooseUpstream(x); err != nil {
 			return err

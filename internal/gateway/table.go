@@ -38,7 +38,7 @@ type Plan struct {
 }
 
 // planHeaders are the values of the X-DGate-* headers, made once.
-type planHeaders struct{ namespace, route, service, tags []string }
+type planHeaders struct{ namespace, route, service []string }
 
 // Names are what logs and placeholders say of a plan.
 type Names struct{ Namespace, Route, Service, Module string }
@@ -91,7 +91,7 @@ type objects struct {
 
 // compile turns the resources of a namespace into a router. prev is the namespace as it was, or
 // nil. code finds or makes the bundle of a list of modules.
-func compile(objs *objects, prev *namespace, tags []string, unit func([]*resource.Module) *code) (_ *namespace, err error) {
+func compile(objs *objects, prev *namespace, unit func([]*resource.Module) *code) (_ *namespace, err error) {
 	defer func() { // chi reports what it does not like by panicking
 		if r := recover(); r != nil {
 			err = fmt.Errorf("namespace %s: %v", objs.namespace.Name, r)
@@ -116,7 +116,7 @@ func compile(objs *objects, prev *namespace, tags []string, unit func([]*resourc
 		}
 	}
 	for _, route := range objs.routes {
-		plan, err := n.plan(route, objs, tags, unit)
+		plan, err := n.plan(route, objs, unit)
 		if err != nil {
 			return nil, err
 		}
@@ -127,9 +127,9 @@ func compile(objs *objects, prev *namespace, tags []string, unit func([]*resourc
 }
 
 // plan compiles one route.
-func (n *namespace) plan(route *resource.Route, objs *objects, tags []string, unit func([]*resource.Module) *code) (*Plan, error) {
+func (n *namespace) plan(route *resource.Route, objs *objects, unit func([]*resource.Module) *code) (*Plan, error) {
 	p := &Plan{namespace: n, route: route, view: routeView(route)}
-	p.headers = planHeaders{namespace: []string{route.Namespace}, route: []string{route.Name}, tags: tags}
+	p.headers = planHeaders{namespace: []string{route.Namespace}, route: []string{route.Name}}
 	if route.Service != "" {
 		if p.service = n.services[route.Service]; p.service == nil {
 			return nil, fmt.Errorf("route %s: service not found: %s", route.Name, route.Service)
