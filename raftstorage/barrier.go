@@ -5,28 +5,42 @@ import (
 	"errors"
 	"time"
 
-	"github.com/hashicorp/raft"
-
 	"github.com/dgate-io/caddy-dgate/internal/resource"
+	"github.com/hashicorp/raft"
 )
 
 // Barrier returns when this node has applied everything that was agreed on before the call. The
-// error has the code no_leader if this node cannot tell what that is.
+// error has the code no_leader if this node cannot tell what that is, within 10 s or before ctx
+// is done.
 func (n *Node) Barrier(ctx context.Context) error {
 	s, err := n.current()
 	if err != nil {
 		return err
 	}
-	timeout := n.cfg.timing.propose
-	if deadline, ok := ctx.Deadline(); ok {
-		timeout = min(timeout, time.Until(deadline))
+	ctx, cancel := context.WithTimeoutCause(ctx, s.cfg.timing.propose, errors.New("it takes too long"))
+	defer cancel()
+	if err := s.waitLeader(ctx); err != nil {
+		return noBarrier(err)
 	}
-	err = s.raft.Barrier(timeout).Error()
+	deadline, _ := ctx.Deadline()
+	applied := make(chan error, 1)
+	// Raft's timeout ends before the barrier is in the log; how long it takes then, on a disk that
+	// fails, is up to us.
+	go func() { applied <- s.raft.Barrier(max(time.Until(deadline), time.Millisecond)).Error() }()
+	select {
+	case err = <-applied:
+	case <-ctx.Done():
+		err = context.Cause(ctx)
+	}
 	switch {
 	case err == nil:
 		return nil
 	case errors.Is(err, raft.ErrRaftShutdown):
 		return closedError()
 	}
+	return noBarrier(err)
+}
+
+func noBarrier(err error) error {
 	return &resource.Error{Code: resource.NoLeader, Message: "there is no leader that could tell what was agreed on", Err: err}
 }

@@ -2,6 +2,7 @@ package raftstorage
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"sync"
 	"testing"
@@ -88,5 +89,17 @@ func TestOverload(t *testing.T) {
 	}
 	if err := c.admit(1); err != nil {
 		t.Errorf("after one was done: %v", err)
+	}
+}
+
+func TestBarrier(t *testing.T) {
+	disk := &disk{}
+	n := start(t, quiet(Config{Dir: t.TempDir(), faults: disk.between, timing: quick()}))
+	if err := n.Barrier(t.Context()); err != nil {
+		t.Error(err)
+	}
+	disk.fail(errors.New("input/output error"))
+	if err := n.Barrier(t.Context()); resource.CodeOf(err) != resource.NoLeader {
+		t.Errorf("with a disk that fails: %v", err)
 	}
 }
