@@ -35,9 +35,8 @@ type Exchange struct {
 	cancel context.CancelCauseFunc
 	timer  *time.Timer
 
-	err      error // of the last attempt
-	hookErr  error // of the responseModifier
-	answered bool  // an upstream answered
+	err     error // of the last attempt
+	hookErr error // of the responseModifier
 }
 
 // errTimeout is why an attempt was ended.
@@ -166,7 +165,6 @@ func (x *Exchange) Result(req *http.Request, res *http.Response, err error, conn
 
 // received prepares the answer of the upstream for the client.
 func (x *Exchange) received(res *http.Response) error {
-	x.answered = true
 	for _, name := range x.preset { // what a script has set wins
 		delete(res.Header, name)
 	}
