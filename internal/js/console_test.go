@@ -39,7 +39,7 @@ func TestConsole(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			res := call(t, newTestEngine(), Limits{}, ts(`export function requestHandler() { `+tt.code+` }`))
+			res := call(t, newTestEngine(), unhurried, ts(`export function requestHandler() { `+tt.code+` }`))
 			if res.err != nil {
 				t.Fatal(res.err)
 			}
@@ -51,7 +51,7 @@ func TestConsole(t *testing.T) {
 }
 
 func TestConsoleIsBounded(t *testing.T) {
-	res := call(t, newTestEngine(), Limits{}, ts(`export function requestHandler() { console.log("x".repeat(1e6)); console.log(Array(1e5).fill({ a: "y".repeat(1000) })) }`))
+	res := call(t, newTestEngine(), unhurried, ts(`export function requestHandler() { console.log("x".repeat(1e6)); console.log(Array(1e5).fill({ a: "y".repeat(1000) })) }`))
 	if len(res.logs) != 2 {
 		t.Fatalf("%d lines", len(res.logs))
 	}

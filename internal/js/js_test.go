@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/dop251/goja"
 	"go.uber.org/zap"
@@ -110,10 +111,14 @@ func call(t *testing.T, e *Engine, lim Limits, sources ...Source) result {
 	return res
 }
 
+// unhurried are limits for tests that are not about time, under the race
+// detector on a busy machine.
+var unhurried = Limits{CPU: time.Second}
+
 // eval calls requestHandler of a module and fails the test if that fails.
 func eval(t *testing.T, code string) string {
 	t.Helper()
-	res := call(t, newTestEngine(), Limits{}, ts(code))
+	res := call(t, newTestEngine(), unhurried, ts(code))
 	if res.err != nil {
 		t.Fatalf("%v\n%s", res.err, res.err.Stack)
 	}

@@ -422,6 +422,9 @@ func (s *scanner) punctuator(c byte) {
 var operators = strings.Fields(">>>= === !== **= <<= >>= >>> &&= ||= == != <= >= && || ** << >> += -= *= %= &= |= ^=")
 
 func operatorLen(s string) int {
+	if len(s) < 2 || strings.IndexByte("=&|*<>", s[1]) < 0 {
+		return 1
+	}
 	for _, op := range operators {
 		if strings.HasPrefix(s, op) {
 			return len(op)

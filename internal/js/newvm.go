@@ -40,6 +40,9 @@ func (vm *VM) load(ctx context.Context) error {
 		}
 	}
 	if r.err == nil {
+		if vm.loop.outstanding() {
+			vm.log.Warn("the top level of a module has set timers or started work that will not be waited for", zap.String("module", vm.prog.entry))
+		}
 		return nil
 	}
 	r.err.touched = b.touched()

@@ -51,7 +51,7 @@ func (vm *VM) begin(ctx context.Context, hook string, scope any) *Run {
 	}
 	vm.ctx, vm.scope, vm.active = ctx, scope, true
 	vm.call++
-	vm.slot.ctx, vm.slot.base = ctx, 0
+	vm.slot.ctx, vm.slot.base, vm.slot.began = ctx, 0, vm.slot.dog.wallNow.Load()
 	vm.run = Run{vm: vm, hook: hook}
 	return &vm.run
 }

@@ -58,7 +58,8 @@ type slot struct {
 	// Set by the VM's goroutine while since is 0.
 	ctx     context.Context // of the call; may be nil
 	cpu     int64           // ticks of one stretch
-	timeout int64           // ticks of the call
+	timeout int64           // ticks of the call, of real time
+	began   int64           // the tick of real time at which the call has
 	heap    uint64          // bytes of growth
 
 	base uint64 // where growth is counted from; 0 until first seen in this call
@@ -208,7 +209,7 @@ func (s *slot) verdict(age int64, heap uint64) Kind {
 	switch {
 	case age > s.cpu:
 		return CPU
-	case age > s.timeout:
+	case s.dog.wallNow.Load()-s.began > s.timeout:
 		return Timeout
 	case s.ctx != nil && s.ctx.Err() != nil:
 		return contextKind(s.ctx)
