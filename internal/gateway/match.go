@@ -37,9 +37,10 @@ var contexts = sync.Pool{New: func() any { return chi.NewRouteContext() }}
 // match finds what to do with a request. The error is a *StatusError: 404, 405, or 400 for a
 // path whose dot segments lead out of the pattern that it matches as it is written.
 func (rt *router) match(r *http.Request) (Match, error) {
-	path, raw := r.URL.Path, false
-	if r.URL.RawPath != "" {
-		path, raw = r.URL.RawPath, true
+	// chi gets the path as Go decodes it, but as it was sent if that says more, as with %2F.
+	path, escaped, raw := r.URL.Path, r.URL.EscapedPath(), r.URL.RawPath != ""
+	if raw {
+		path = escaped
 	}
 	if path == "" || path[0] != '/' {
 		return Match{}, fail(http.StatusNotFound, "path %q does not begin with a slash", path)
@@ -51,13 +52,16 @@ func (rt *router) match(r *http.Request) (Match, error) {
 	if plan == nil {
 		return Match{}, rt.noMatch(rctx, method, path)
 	}
-	if hasDots(path) {
-		path = cleanPath(path)
+	if hasDots(escaped) {
+		escaped = cleanPath(escaped)
+		if path = escaped; !raw {
+			path = unescape(path)
+		}
 		if _, again := rt.find(rctx, method, path); again != pattern {
 			return Match{}, fail(http.StatusBadRequest, "path %q leads out of %s", path, pattern)
 		}
 	}
-	m := Match{Plan: plan, path: path, wildcard: strings.HasSuffix(pattern, "*")}
+	m := Match{Plan: plan, path: cleanPath(escaped), wildcard: strings.HasSuffix(pattern, "*")}
 	params := rctx.URLParams
 	if m.wildcard && plan.route.StripPath {
 		m.rest = params.Values[len(params.Values)-1]
@@ -66,23 +70,26 @@ func (rt *router) match(r *http.Request) (Match, error) {
 		}
 		m.rest = cleanPath("/" + m.rest)
 	}
-	if !raw {
-		m.path = escapePath(m.path)
-	}
-	m.path = cleanPath(m.path)
 	if plan.code != nil {
 		m.params = make([]hook.Param, len(params.Keys))
 		for i, key := range params.Keys {
 			value := params.Values[i]
 			if raw {
-				if text, err := url.PathUnescape(value); err == nil {
-					value = text
-				}
+				value = unescape(value)
 			}
 			m.params[i] = hook.Param{Name: key, Value: value}
 		}
 	}
 	return m, nil
+}
+
+// unescape decodes a part of an escaped path.
+func unescape(escaped string) string {
+	text, err := url.PathUnescape(escaped)
+	if err != nil { // not from a parsed URL
+		return escaped
+	}
+	return text
 }
 
 // find looks a path up; GET routes answer HEAD unless another route does.
