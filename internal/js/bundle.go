@@ -128,7 +128,7 @@ func (b *bundler) declared(code []byte) string {
 		return ""
 	}
 	extra := ""
-	if exportsAssigned.MatchString(text) {
+	if strings.Contains(text, "exports") && exportsAssigned.MatchString(text) {
 		extra = "exports: typeof exports === \"undefined\" ? undefined : exports, "
 	}
 	return fmt.Sprintf("\n;%s.declared = {%s%s};", param, s.String(), extra)

@@ -23,6 +23,15 @@
 // serialising a huge array) is interrupted only when it returns, and a single
 // native allocation that passes the caps of this package is not undone.
 //
+// # Traps
+//
+// Both goja.Parse and esbuild open the file that a sourceMappingURL comment
+// names; neither is ever given the chance. goja's job queue is lost when an
+// interrupt or an overflow unwinds an async function. goja makes "no match" of
+// a regular expression that ran out of time, so the watchdog must come first.
+// Parsers are recursive and some are quadratic, hence precheck. A native
+// function costs 0.75 KiB per VM, hence globals that are made on first use.
+//
 // # What this package does not do
 //
 // It knows nothing of HTTP, of what a hook means, of resources or of the

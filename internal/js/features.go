@@ -16,29 +16,45 @@ type features struct {
 	polyfills []*polyfill
 }
 
-// computed finds the means of calling a built-in without naming it.
-var computed = regexp.MustCompile(`\]\s*\(|\b(?:call|apply|bind|Reflect)\b`)
+// computedCall reports whether the code has the means of calling a built-in
+// without naming it.
+func computedCall(code []byte) bool {
+	for _, word := range [...]string{"](", "] (", "]?.", ".call", ".apply", ".bind", "Reflect"} {
+		if bytes.Contains(code, []byte(word)) {
+			return true
+		}
+	}
+	return false
+}
 
 func detect(code []byte) features {
-	any := computed.Match(code)
+	any := computedCall(code)
 	has := func(name string) bool { return bytes.Contains(code, []byte(name)) }
 	f := features{
-		backtrack: makesRegex.Match(code) || backtracks(string(code)),
+		backtrack: makesRegex(code) || backtracks(string(code)),
 		host:      has(param + ".host("),
 		replace:   any || has("replace"),
 		fill:      any || has("fill"),
 		from:      any || has("from"),
 	}
 	for i := range polyfills {
-		if polyfills[i].used.Match(code) {
-			f.polyfills = append(f.polyfills, &polyfills[i])
+		p := &polyfills[i]
+		if n := len(f.polyfills); (n == 0 || f.polyfills[n-1].file != p.file) && p.usedBy(code) {
+			f.polyfills = append(f.polyfills, p)
 		}
 	}
 	return f
 }
 
-// makesRegex finds the means of making a regular expression of a string.
-var makesRegex = regexp.MustCompile(`\bRegExp\b|\.(?:match|matchAll|search)\s*\(`)
+// makesRegex reports whether the code can make a regular expression of a string.
+func makesRegex(code []byte) bool {
+	for _, word := range [...]string{"RegExp", ".match", ".search"} {
+		if bytes.Contains(code, []byte(word)) {
+			return true
+		}
+	}
+	return false
+}
 
 // backtracking finds what goja hands to its backtracking engine: look-around,
 // references to groups, and everything that may be continued at an index.
