@@ -81,7 +81,7 @@ func TestOneCallBombs(t *testing.T) {
 		"padEnd":            `"x".padEnd(2 ** 40)`,
 		"padStart":          `"x".padStart(2 ** 40, "ab")`,
 		"join":              `Array(1000).fill("x".repeat(1e6)).join("")`,
-		"join, nested":      `const a = Array(1000).fill("x".repeat(1e4)); Array(1000).fill(a).join("")`,
+		"join, nested":      `const a = Array(1000).fill("x".repeat(1e3)); Array(1000).fill(a).join("")`,
 		"join, sparse":      `new Array(2 ** 28).join("ab")`,
 		"join, toString":    `String(new Array(2 ** 28))`,
 		"fill":              `Array(2e8).fill(1)`,
@@ -89,7 +89,7 @@ func TestOneCallBombs(t *testing.T) {
 		"from":              `Array.from({ length: 2 ** 31 })`,
 		"replace":           `"a".repeat(1e4).replace(/a/g, "b".repeat(1e6))`,
 		"replaceAll":        `"a".repeat(1e6).replaceAll("a", "b".repeat(1e6))`,
-		"replace, dollars":  `"a".repeat(1e5).replace(/a/g, "$'$'")`,
+		"replace, dollars":  `"a".repeat(1e4).replace(/a/g, "$'$'")`,
 		"ArrayBuffer":       `new ArrayBuffer(2 ** 40)`,
 		"Uint8Array":        `new Uint8Array(2 ** 34)`,
 		"Float64Array":      `new Float64Array({ length: 2 ** 34 })`,
@@ -110,7 +110,7 @@ func TestOneCallBombs(t *testing.T) {
 			if res.err == nil || res.err.Kind != Throw {
 				t.Errorf("got %q, %v, want an exception", res.value, res.err)
 			}
-			if d := time.Since(start); d > 5*time.Second {
+			if d := time.Since(start); d > 20*time.Second {
 				t.Errorf("took %v", d)
 			}
 		})
