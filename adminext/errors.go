@@ -60,8 +60,7 @@ func errorReply(err error) (rep *reply, internal bool) {
 	if body.Status == 0 {
 		body.Status, body.Code = http.StatusInternalServerError, resource.Internal
 	}
-	var own *statusError
-	if errors.As(err, &own) {
+	if own, ok := errors.AsType[*statusError](err); ok {
 		body.Status = own.status
 	} else if internal = body.Code == resource.Internal; internal {
 		body.Error, body.Fields = "internal error; the log of the server has more", nil
@@ -71,8 +70,7 @@ func errorReply(err error) (rep *reply, internal bool) {
 	if code == resource.NoLeader || code == resource.Overloaded {
 		rep.header.Set("Retry-After", retryAfter)
 	}
-	var method *methodError
-	if errors.As(err, &method) {
+	if method, ok := errors.AsType[*methodError](err); ok {
 		rep.header.Set("Allow", method.allow)
 	}
 	return rep, internal

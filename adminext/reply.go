@@ -3,6 +3,7 @@ package adminext
 import (
 	"bytes"
 	"encoding/json"
+	"maps"
 	"net/http"
 	"strconv"
 )
@@ -63,9 +64,7 @@ func dataReply(status int, data any, warnings []string) *reply {
 // write sends the answer. Content-Length is set so that HEAD has it too.
 func (rep *reply) write(w http.ResponseWriter, index uint64) {
 	header := w.Header()
-	for name, values := range rep.header {
-		header[name] = values
-	}
+	maps.Copy(header, rep.header)
 	header.Set("X-Content-Type-Options", "nosniff")
 	header.Set("X-DGate-Index", strconv.FormatUint(index, 10))
 	if rep.status != http.StatusNoContent && rep.status != http.StatusNotModified {

@@ -5,8 +5,9 @@ import (
 	"errors"
 	"time"
 
-	"github.com/dgate-io/caddy-dgate/internal/resource"
 	"github.com/hashicorp/raft"
+
+	"github.com/dgate-io/caddy-dgate/internal/resource"
 )
 
 // Barrier returns when this node has applied everything that was agreed on before the call. The

@@ -5,9 +5,10 @@ import (
 	"fmt"
 	"os"
 
-	"github.com/dgate-io/caddy-dgate/internal/state/boltfile"
 	bolt "go.etcd.io/bbolt"
 	"go.uber.org/zap"
+
+	"github.com/dgate-io/caddy-dgate/internal/state/boltfile"
 )
 
 // A raft.db never shrinks by itself. One that is large and mostly free is rewritten at start.

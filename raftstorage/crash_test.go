@@ -14,9 +14,10 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"github.com/dgate-io/caddy-dgate/internal/resource"
 	"github.com/dgate-io/caddy-dgate/internal/state"
-	"go.uber.org/goleak"
 )
 
 // childDir is set in a process that runs [child] instead of tests.
@@ -139,7 +140,7 @@ func TestKill(t *testing.T) {
 			for name, version := range acked {
 				rec, ok, err := r.Get(resource.Key{Kind: "service", Namespace: "default", Name: name})
 				if err != nil || !ok || rec.Version != version {
-					return fmt.Errorf("%s of version %d: %v, version %d, error %v", name, version, ok, rec.Version, err)
+					return fmt.Errorf("%s of version %d: %v, version %d, error %w", name, version, ok, rec.Version, err)
 				}
 			}
 			return nil

@@ -8,9 +8,10 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/dgate-io/caddy-dgate/internal/resource"
 	"github.com/google/go-cmp/cmp"
 	"github.com/hashicorp/raft"
+
+	"github.com/dgate-io/caddy-dgate/internal/resource"
 )
 
 // TestReadsWithoutLeader opens a store whose raft cannot elect anybody, because it cannot write.

@@ -12,9 +12,10 @@ import (
 	"strings"
 	"time"
 
-	"github.com/dgate-io/caddy-dgate/internal/state/boltfile"
 	raftboltdb "github.com/hashicorp/raft-boltdb/v2"
 	bolt "go.etcd.io/bbolt"
+
+	"github.com/dgate-io/caddy-dgate/internal/state/boltfile"
 )
 
 // files are the open files of a data directory. The lock that keeps other processes out is that

@@ -5,9 +5,10 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/dgate-io/caddy-dgate/internal/state"
 	"github.com/hashicorp/raft"
 	"go.uber.org/zap"
+
+	"github.com/dgate-io/caddy-dgate/internal/state"
 )
 
 // fsm is what raft applies committed entries to. It has no state of its own.

@@ -6,10 +6,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/dgate-io/caddy-dgate/internal/resource"
-	"github.com/dgate-io/caddy-dgate/internal/state"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest"
+
+	"github.com/dgate-io/caddy-dgate/internal/resource"
+	"github.com/dgate-io/caddy-dgate/internal/state"
 )
 
 // quick is a timing that lets tests of failures end soon.

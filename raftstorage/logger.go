@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"slices"
 
 	"github.com/hashicorp/go-hclog"
 	"go.uber.org/zap"
@@ -35,7 +36,7 @@ func (l *logger) Log(level hclog.Level, msg string, args ...any) {
 	}
 	if entry := l.to().Check(at, msg); entry != nil {
 		entry.LoggerName += suffix(entry.LoggerName, l.name)
-		entry.Write(fields(append(l.args[:len(l.args):len(l.args)], args...))...)
+		entry.Write(fields(append(slices.Clip(l.args), args...))...)
 	}
 }
 
@@ -86,7 +87,7 @@ func (l *logger) ImpliedArgs() []any { return l.args }
 
 // With implements hclog.Logger.
 func (l *logger) With(args ...any) hclog.Logger {
-	return &logger{l.to, l.name, append(l.args[:len(l.args):len(l.args)], args...)}
+	return &logger{l.to, l.name, append(slices.Clip(l.args), args...)}
 }
 
 // Named implements hclog.Logger.

@@ -6,9 +6,10 @@ import (
 	"os"
 	"strings"
 
-	"github.com/dgate-io/caddy-dgate/internal/state"
 	"github.com/hashicorp/raft"
 	"go.uber.org/zap"
+
+	"github.com/dgate-io/caddy-dgate/internal/state"
 )
 
 // openFiles opens a data directory: the log first, because its lock makes the rest ours, then

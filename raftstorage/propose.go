@@ -8,9 +8,10 @@ import (
 	"sync"
 	"time"
 
+	"github.com/hashicorp/raft"
+
 	"github.com/dgate-io/caddy-dgate/internal/resource"
 	"github.com/dgate-io/caddy-dgate/internal/state"
-	"github.com/hashicorp/raft"
 )
 
 // Propose brings ops into the log as one command and returns when this node has applied it. All

@@ -8,10 +8,11 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/dgate-io/caddy-dgate/internal/state"
 	"github.com/google/go-cmp/cmp"
 	"github.com/hashicorp/raft"
 	raftboltdb "github.com/hashicorp/raft-boltdb/v2"
+
+	"github.com/dgate-io/caddy-dgate/internal/state"
 )
 
 // filled makes a data directory with 30 services, a snapshot after 10 and another after 20, and

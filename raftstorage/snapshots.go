@@ -9,8 +9,9 @@ import (
 	"slices"
 	"sync"
 
-	"github.com/dgate-io/caddy-dgate/internal/state"
 	"github.com/hashicorp/raft"
+
+	"github.com/dgate-io/caddy-dgate/internal/state"
 )
 
 // snapshots is raft's snapshot store, with private files and without those that are damaged:

@@ -8,9 +8,10 @@ import (
 	"sync"
 	"time"
 
-	"github.com/dgate-io/caddy-dgate/internal/state"
 	"github.com/hashicorp/raft"
 	"go.uber.org/zap"
+
+	"github.com/dgate-io/caddy-dgate/internal/state"
 )
 
 // store is everything that is open while a node is open.

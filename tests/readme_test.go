@@ -44,7 +44,7 @@ func TestReadme(t *testing.T) {
 
 	module := between(t, readme, "<<'TS'\n", "TS\n")
 	write(t, filepath.Join(dir, "hi.ts"), module)
-	for _, line := range strings.Split(readme, "\n") {
+	for line := range strings.SplitSeq(readme, "\n") {
 		command, ok := strings.CutPrefix(line, "$ ./caddy ")
 		if !ok {
 			continue

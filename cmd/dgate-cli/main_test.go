@@ -12,7 +12,7 @@ func TestDependencies(t *testing.T) {
 	if err != nil {
 		t.Skip("go list does not work here:", err)
 	}
-	for _, pkg := range strings.Fields(string(out)) {
+	for pkg := range strings.FieldsSeq(string(out)) {
 		for _, heavy := range []string{"github.com/caddyserver/", "github.com/dop251/goja", "github.com/hashicorp/", "go.etcd.io/", "github.com/evanw/"} {
 			if strings.HasPrefix(pkg, heavy) {
 				t.Errorf("dgate-cli links %s", pkg)

@@ -3,6 +3,7 @@ package adminclient
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net/url"
 	"strings"
 )
@@ -35,8 +36,7 @@ func parseAddress(raw string) (address, error) {
 	}
 	u, err := url.Parse(raw)
 	if err != nil {
-		var reason *url.Error // its text repeats the URL, which may have a password
-		if errors.As(err, &reason) {
+		if reason, ok := errors.AsType[*url.Error](err); ok {
 			err = reason.Err
 		}
 		return address{}, fmt.Errorf("admin address: %w", err)
@@ -81,9 +81,7 @@ func (a address) url(segments []string, query url.Values) string {
 	}
 	u.Path, u.RawPath = path.String(), escaped.String()
 	all := u.Query()
-	for key, values := range query {
-		all[key] = values
-	}
+	maps.Copy(all, query)
 	u.RawQuery = all.Encode()
 	return u.String()
 }

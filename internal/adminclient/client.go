@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -126,9 +127,7 @@ func (c *Client) once(ctx context.Context, call Call, target *url.URL, credentia
 	if err != nil {
 		return nil, nil, err
 	}
-	for name, values := range call.Header {
-		req.Header[name] = values
-	}
+	maps.Copy(req.Header, call.Header)
 	req.Header.Set("User-Agent", fmt.Sprintf("DGate CLI %s;os=%s;arch=%s", c.options.Version, runtime.GOOS, runtime.GOARCH))
 	if call.Body != nil {
 		req.Header.Set("Content-Type", "application/json")

@@ -1,6 +1,7 @@
 package cli_test
 
 import (
+	"maps"
 	"regexp"
 	"strings"
 	"testing"
@@ -85,9 +86,7 @@ func TestCommands(t *testing.T) {
 			sh := newShell(t, map[string]string{"m.js": "x", "tags": "x,y\n"})
 			sh.must(t, tt.before...)
 			sh.stdin = tt.stdin
-			for k, v := range tt.env {
-				sh.env[k] = v
-			}
+			maps.Copy(sh.env, tt.env)
 			if diff := cmp.Diff(tt.want, sh.run(t, tt.line)); diff != "" {
 				t.Errorf("%s (-want +got):\n%s", tt.line, diff)
 			}

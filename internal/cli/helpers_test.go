@@ -2,6 +2,7 @@ package cli_test
 
 import (
 	"bytes"
+	"maps"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -46,9 +47,7 @@ func (sh *shell) run(t *testing.T, line string) result {
 	t.Helper()
 	args := strings.Fields(strings.ReplaceAll(line, "FILES", sh.dir))
 	env := map[string]string{"DGATE_ADMIN_API": sh.url + "/dgate"}
-	for name, value := range sh.env {
-		env[name] = value
-	}
+	maps.Copy(env, sh.env)
 	var stdout, stderr bytes.Buffer
 	program := cli.Program{Version: "test", Getenv: func(name string) string { return env[name] }}
 	code := program.Run(t.Context(), args, strings.NewReader(sh.stdin), &stdout, &stderr)

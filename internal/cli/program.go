@@ -59,8 +59,7 @@ func (p Program) Run(ctx context.Context, args []string, stdin io.Reader, stdout
 		return exitOK
 	}
 	fmt.Fprintln(stderr, err)
-	var code exitError
-	if errors.As(err, &code) {
+	if code, ok := errors.AsType[exitError](err); ok {
 		return code.code
 	}
 	return exitFailure

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"maps"
 	"path/filepath"
 	"strings"
 
@@ -19,9 +20,7 @@ func (in *input) echo() []byte {
 	if in.kind.Scope != resource.Global {
 		further["namespace"] = `""`
 	}
-	for field, value := range echoed[in.kind.Name] {
-		further[field] = value
-	}
+	maps.Copy(further, echoed[in.kind.Name])
 	return in.render(further)
 }
 

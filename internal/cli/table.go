@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -55,8 +56,8 @@ func tableRows(data json.RawMessage) ([]map[string]json.RawMessage, error) {
 func writeResources(w *tabwriter.Writer, kind *resource.Kind, rows []map[string]json.RawMessage) {
 	keys := kind.KeyFields()
 	columns := make([]*resource.Field, 0, len(kind.Fields))
-	for i := len(keys) - 1; i >= 0; i-- { // the name first
-		if f, ok := kind.FieldByName(keys[i]); ok {
+	for _, key := range slices.Backward(keys) { // the name first
+		if f, ok := kind.FieldByName(key); ok {
 			columns = append(columns, f)
 		}
 	}
@@ -85,12 +86,7 @@ func writeResources(w *tabwriter.Writer, kind *resource.Kind, rows []map[string]
 }
 
 func isKeyField(keys []string, name string) bool {
-	for _, k := range keys {
-		if k == name {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(keys, name)
 }
 
 func tab(i int) string {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -134,7 +135,7 @@ func (l currentLog) Enabled(level zapcore.Level) bool { return l.core().Enabled(
 
 // With implements [zapcore.Core].
 func (l currentLog) With(fields []zapcore.Field) zapcore.Core {
-	return currentLog{l.gateway, append(l.fields[:len(l.fields):len(l.fields)], fields...)}
+	return currentLog{l.gateway, append(slices.Clip(l.fields), fields...)}
 }
 
 // Check implements [zapcore.Core].
@@ -148,7 +149,7 @@ func (l currentLog) Check(entry zapcore.Entry, checked *zapcore.CheckedEntry) *z
 
 // Write implements [zapcore.Core].
 func (l currentLog) Write(entry zapcore.Entry, fields []zapcore.Field) error {
-	return l.core().Write(entry, append(l.fields[:len(l.fields):len(l.fields)], fields...))
+	return l.core().Write(entry, append(slices.Clip(l.fields), fields...))
 }
 
 // Sync implements [zapcore.Core].

@@ -33,8 +33,7 @@ func (f *frame) causeValue(cause error) goja.Value {
 // causeText is the message of an error that is not a script's. What went wrong on
 // the network is told without the layers around it, as scripts have always seen it.
 func causeText(cause error) string {
-	var op *net.OpError
-	if errors.As(cause, &op) {
+	if op, ok := errors.AsType[*net.OpError](cause); ok {
 		return op.Error()
 	}
 	if cause == nil {

@@ -1,6 +1,8 @@
 package hook
 
 import (
+	"slices"
+
 	"github.com/dop251/goja"
 	"go.uber.org/zap"
 
@@ -96,12 +98,7 @@ func (b *bag) own(f *frame, kept *[]byte, key string) bool {
 	if b.obj == nil && *kept == nil {
 		return false
 	}
-	for _, k := range b.open(f, kept).Keys() {
-		if k == key {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(b.open(f, kept).Keys(), key)
 }
 
 func (b *bag) set(f *frame, kept *[]byte, key string, v goja.Value) bool {

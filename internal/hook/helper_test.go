@@ -97,8 +97,7 @@ func post(body string) *http.Request {
 
 // failure is the message of a script's error without its position.
 func failure(err error) string {
-	var e *js.Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*js.Error](err); ok {
 		return e.Message
 	}
 	if err != nil {

@@ -112,8 +112,12 @@ func TestRequestModifier(t *testing.T) {
 				t.Errorf("X-Test is %q, want %q", h, tt.header)
 			}
 			for _, f := range []struct{ name, want, got string }{
-				{"method", tt.want.Method, got.Method}, {"URI", tt.want.URI, got.URI}, {"host", tt.want.Host, got.Host},
-				{"body", tt.want.Body, got.Body}, {"length", tt.want.Length, got.Length}, {"type", tt.want.Type, got.Type},
+				{"method", tt.want.Method, got.Method},
+				{"URI", tt.want.URI, got.URI},
+				{"host", tt.want.Host, got.Host},
+				{"body", tt.want.Body, got.Body},
+				{"length", tt.want.Length, got.Length},
+				{"type", tt.want.Type, got.Type},
 			} {
 				if f.want != "" && f.want != f.got {
 					t.Errorf("%s is %q, want %q", f.name, f.got, f.want)

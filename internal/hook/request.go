@@ -3,6 +3,7 @@ package hook
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/dop251/goja"
@@ -114,10 +115,8 @@ var requestKeys = []string{"method", "path", "headers", "query", "host", "remote
 func (v *requestView) Has(key string) bool {
 	f := (*frame)(v)
 	f.Check()
-	for _, k := range requestKeys {
-		if k == key {
-			return true
-		}
+	if slices.Contains(requestKeys, key) {
+		return true
 	}
 	return key == "body" || f.c.request.Has(key) || f.requestBag.own(f, &f.s.keptRequest, key)
 }

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/dop251/goja"
@@ -75,10 +76,8 @@ var responseKeys = []string{"headers", "headersSent", "locals", "statusCode"}
 func (v *responseView) Has(key string) bool {
 	f := (*frame)(v)
 	f.Check()
-	for _, k := range responseKeys {
-		if k == key {
-			return true
-		}
+	if slices.Contains(responseKeys, key) {
+		return true
 	}
 	return f.c.response.Has(key) || f.responseBag.own(f, &f.s.keptResponse, key)
 }

@@ -152,8 +152,7 @@ func (f *frame) flush() {
 
 // end ends a call and remembers how it failed.
 func (f *frame) end(r *js.Run, err error) error {
-	var failed *js.Error
-	if errors.As(err, &failed) {
+	if failed, ok := errors.AsType[*js.Error](err); ok {
 		f.s.failed, f.s.failedOn = failed, f.vm
 		f.dropBags()
 		if !f.s.wrote {

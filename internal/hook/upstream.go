@@ -2,6 +2,7 @@ package hook
 
 import (
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -87,10 +88,8 @@ var upstreamKeys = []string{"headers", "statusCode", "statusText", "trailer", "p
 func (v *upstreamView) Has(key string) bool {
 	f := (*frame)(v)
 	f.Check()
-	for _, k := range upstreamKeys {
-		if k == key {
-			return true
-		}
+	if slices.Contains(upstreamKeys, key) {
+		return true
 	}
 	return key == "body" || f.c.upstream.Has(key)
 }

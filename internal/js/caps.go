@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -215,10 +216,8 @@ func (vm *VM) capLength(what string, v goja.Value) {
 // join is Array.prototype.join with a bound on the result. Arrays inside of
 // themselves read as "".
 func (vm *VM) join(o *goja.Object, separator goja.Value) goja.Value {
-	for _, outer := range vm.joining {
-		if outer == o {
-			return vm.rt.ToValue("")
-		}
+	if slices.Contains(vm.joining, o) {
+		return vm.rt.ToValue("")
 	}
 	if len(vm.joining) >= vm.limits.Stack {
 		vm.Throw(&RangeError{"join: arrays nest too deep"})

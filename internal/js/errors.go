@@ -93,20 +93,23 @@ func (e *Error) Unwrap() error { return e.Err }
 // Errors returns all script errors inside err, in order. A compilation
 // reports every mistake it has found, joined.
 func Errors(err error) []*Error {
-	switch e := err.(type) {
-	case nil:
-		return nil
-	case *Error:
-		return []*Error{e}
-	case interface{ Unwrap() []error }:
-		var all []*Error
-		for _, err := range e.Unwrap() {
-			all = append(all, Errors(err)...)
+	{
+		var e *Error
+		var e1 interface{ Unwrap() []error }
+		switch {
+		case err == nil:
+			return nil
+		case errors.As(err, &e):
+			return []*Error{e}
+		case errors.As(err, &e1):
+			var all []*Error
+			for _, err := range e1.Unwrap() {
+				all = append(all, Errors(err)...)
+			}
+			return all
 		}
-		return all
 	}
-	var e *Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*Error](err); ok {
 		return []*Error{e}
 	}
 	return nil
@@ -114,8 +117,7 @@ func Errors(err error) []*Error {
 
 // KindOf returns the kind of the first script error in err, or 0.
 func KindOf(err error) Kind {
-	var e *Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*Error](err); ok {
 		return e.Kind
 	}
 	return 0

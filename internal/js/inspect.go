@@ -174,7 +174,7 @@ func (in *inspector) list(open, end string, depth int, n int64, item func(int64)
 		return
 	}
 	in.WriteString(open + " ")
-	for i := int64(0); i < n; i++ {
+	for i := range n {
 		if i > 0 {
 			in.WriteString(", ")
 		}

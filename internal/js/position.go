@@ -1,6 +1,7 @@
 package js
 
 import (
+	"errors"
 	"regexp"
 	"strconv"
 	"strings"
@@ -23,7 +24,8 @@ var framePosition = regexp.MustCompile(`^\s*at (?:.* \()?([^()\s]+):(\d+):(\d+)\
 func (vm *VM) thrown(v goja.Value, frames []goja.StackFrame, kind Kind) *Error {
 	e := &Error{Kind: kind, Value: v}
 	if err := vm.protect(func() { vm.describe(e, v) }); err != nil {
-		if _, ok := err.(*goja.Exception); !ok {
+		exception := &goja.Exception{}
+		if errors.As(err, &exception) {
 			return vm.failure(err, kind)
 		}
 		e.Message = "exception that cannot be read"

@@ -114,7 +114,8 @@ func panicError(x any) error {
 // worst is failure for a panic. It runs no script.
 func (vm *VM) worst(x any) *Error {
 	err := panicError(x)
-	if ex, ok := err.(*goja.Exception); ok {
+	ex := &goja.Exception{}
+	if errors.As(err, &ex) {
 		e := &Error{Kind: Throw, Message: "exception", Value: ex.Value()}
 		vm.locate(e, ex.Stack())
 		return e

@@ -3,6 +3,7 @@ package resource
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 )
@@ -133,10 +134,8 @@ func ByName(name string) (*Kind, bool) {
 		if name == k.Name || name == k.Plural {
 			return k, true
 		}
-		for _, a := range k.Aliases {
-			if name == a {
-				return k, true
-			}
+		if slices.Contains(k.Aliases, name) {
+			return k, true
 		}
 	}
 	return nil, false

@@ -7,8 +7,9 @@ import (
 	"fmt"
 	"runtime/debug"
 
-	"github.com/dgate-io/caddy-dgate/internal/resource"
 	bolt "go.etcd.io/bbolt"
+
+	"github.com/dgate-io/caddy-dgate/internal/resource"
 )
 
 // Entry is one entry of the replicated log.

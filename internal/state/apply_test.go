@@ -3,8 +3,9 @@ package state
 import (
 	"testing"
 
-	"github.com/dgate-io/caddy-dgate/internal/resource"
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/dgate-io/caddy-dgate/internal/resource"
 )
 
 // TestMistakes also holds that Check answers what Apply answers.

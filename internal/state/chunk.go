@@ -6,8 +6,9 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/dgate-io/caddy-dgate/internal/resource"
 	bolt "go.etcd.io/bbolt"
+
+	"github.com/dgate-io/caddy-dgate/internal/resource"
 )
 
 // A command that is too large for one log entry travels in pieces: each chunk is an entry of its

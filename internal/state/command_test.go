@@ -7,8 +7,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/dgate-io/caddy-dgate/internal/resource"
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/dgate-io/caddy-dgate/internal/resource"
 )
 
 func TestEncode(t *testing.T) {

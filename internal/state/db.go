@@ -107,8 +107,7 @@ func (db *DB) discard(reason string) error {
 // openFile opens state.db, if it is sound, or begins a new one.
 func (db *DB) openFile() error {
 	b, m, err := openExisting(db.path())
-	var damage *damageError
-	if errors.As(err, &damage) {
+	if damage, ok := errors.AsType[*damageError](err); ok {
 		if err := db.discard(damage.Error()); err != nil {
 			return err
 		}

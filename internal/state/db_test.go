@@ -9,9 +9,10 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/dgate-io/caddy-dgate/internal/resource"
 	"github.com/google/go-cmp/cmp"
 	bolt "go.etcd.io/bbolt"
+
+	"github.com/dgate-io/caddy-dgate/internal/resource"
 )
 
 func TestReopen(t *testing.T) {

@@ -5,8 +5,9 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/dgate-io/caddy-dgate/internal/resource"
 	"google.golang.org/protobuf/encoding/protowire"
+
+	"github.com/dgate-io/caddy-dgate/internal/resource"
 )
 
 // FeatureLevel is the newest level of commands that this version of the program understands. A

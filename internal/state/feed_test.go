@@ -9,8 +9,9 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/dgate-io/caddy-dgate/internal/resource"
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/dgate-io/caddy-dgate/internal/resource"
 )
 
 func next(t *testing.T, s *Subscription) ([]Change, bool) {

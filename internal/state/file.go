@@ -10,8 +10,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/dgate-io/caddy-dgate/internal/state/boltfile"
 	bolt "go.etcd.io/bbolt"
+
+	"github.com/dgate-io/caddy-dgate/internal/state/boltfile"
 )
 
 // dirtyFile exists while the state is open, and after it was not closed.

@@ -49,8 +49,7 @@ func FuzzEntry(f *testing.F) {
 			if errors.As(outcome.Err, &halt) && strings.Contains(halt.Reason, "panic") {
 				t.Fatalf("%s", halt.Reason)
 			}
-			var storage *StorageError
-			if errors.As(outcome.Err, &storage) {
+			if storage, ok := errors.AsType[*StorageError](outcome.Err); ok {
 				t.Fatalf("the database refused: %v", storage)
 			}
 			env, err := decodeEnvelope(entry)

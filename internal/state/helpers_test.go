@@ -4,8 +4,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/dgate-io/caddy-dgate/internal/resource"
 	"go.uber.org/goleak"
+
+	"github.com/dgate-io/caddy-dgate/internal/resource"
 )
 
 // store is a DB with a log of its own: what raft would do, without agreement.

@@ -5,8 +5,9 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/dgate-io/caddy-dgate/internal/resource"
 	bolt "go.etcd.io/bbolt"
+
+	"github.com/dgate-io/caddy-dgate/internal/resource"
 )
 
 // linkedFirst is the order in which kinds are named in "still linked"; others come after.

@@ -5,8 +5,9 @@ import (
 	"slices"
 	"time"
 
-	"github.com/dgate-io/caddy-dgate/internal/resource"
 	bolt "go.etcd.io/bbolt"
+
+	"github.com/dgate-io/caddy-dgate/internal/resource"
 )
 
 // plan works out what a command would do, on top of what tx holds, without writing. [DB.Check]

@@ -8,9 +8,10 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/dgate-io/caddy-dgate/internal/resource"
 	"github.com/google/go-cmp/cmp"
 	bolt "go.etcd.io/bbolt"
+
+	"github.com/dgate-io/caddy-dgate/internal/resource"
 )
 
 // script makes random commands over few names, so that they get in each other's way.

@@ -4,8 +4,9 @@ import (
 	"bytes"
 	"iter"
 
-	"github.com/dgate-io/caddy-dgate/internal/resource"
 	bolt "go.etcd.io/bbolt"
+
+	"github.com/dgate-io/caddy-dgate/internal/resource"
 )
 
 // Reader reads one consistent state. It is valid only inside the function given to [DB.View].

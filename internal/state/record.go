@@ -4,8 +4,9 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/dgate-io/caddy-dgate/internal/resource"
 	"google.golang.org/protobuf/encoding/protowire"
+
+	"github.com/dgate-io/caddy-dgate/internal/resource"
 )
 
 // Record is a resource as it is stored.

@@ -20,7 +20,7 @@ func (c *Client) dialer() *net.Dialer {
 			if err != nil {
 				return fmt.Errorf("fetch: %w", err)
 			}
-			return c.allow(target)
+			return c.Allowed(target)
 		},
 	}
 }
@@ -28,22 +28,33 @@ func (c *Client) dialer() *net.Dialer {
 // errOff is why nothing can be fetched under the policy Off.
 var errOff = errors.New("fetch: connections are switched off on this server")
 
-// allow tells whether scripts may connect to target.
-func (c *Client) allow(target netip.AddrPort) error {
-	ip := target.Addr().Unmap().WithZone("")
-	if c.opts.Forbidden != nil {
-		for _, f := range c.opts.Forbidden() {
-			if f.Port() == target.Port() && covers(f.Addr().Unmap().WithZone(""), ip) {
-				return fmt.Errorf("fetch: connections to %s are not allowed: it is an administrative address of this server", target)
-			}
-		}
+// Allowed tells why scripts may not connect to target under the policy of now and
+// the addresses that are forbidden. It is nil if they may.
+func (c *Client) Allowed(target netip.AddrPort) error {
+	if err := c.Forbidden(target); err != nil {
+		return err
 	}
 	switch c.policy() {
 	case Off:
 		return errOff
 	case Public:
-		if !public(ip) {
+		if !public(target.Addr().Unmap().WithZone("")) {
 			return fmt.Errorf("fetch: connections to %s are not allowed: only public addresses are", target)
+		}
+	}
+	return nil
+}
+
+// Forbidden tells why scripts may never connect to target, whatever the policy is.
+// It is nil if that is no address that Options.Forbidden lists.
+func (c *Client) Forbidden(target netip.AddrPort) error {
+	if c.opts.Forbidden == nil {
+		return nil
+	}
+	ip := target.Addr().Unmap().WithZone("")
+	for _, f := range c.opts.Forbidden() {
+		if f.Port() == target.Port() && covers(f.Addr().Unmap().WithZone(""), ip) {
+			return fmt.Errorf("fetch: connections to %s are not allowed: it is an administrative address of this server", target)
 		}
 	}
 	return nil

@@ -154,6 +154,41 @@ func TestPolicy(t *testing.T) {
 	}
 }
 
+func TestAllowed(t *testing.T) {
+	admin := netip.MustParseAddrPort("127.0.0.1:2019")
+	tests := map[string]struct {
+		policy             fetch.Policy
+		target             string
+		allowed, forbidden string // parts of the errors; empty if there must be none
+	}{
+		"any":                           {target: "127.0.0.1:80"},
+		"off":                           {policy: fetch.Off, target: "1.1.1.1:80", allowed: "switched off"},
+		"public, a public address":      {policy: fetch.Public, target: "1.1.1.1:80"},
+		"public, a private address":     {policy: fetch.Public, target: "10.0.0.1:80", allowed: "only public addresses"},
+		"a forbidden address":           {target: "127.0.0.1:2019", allowed: "administrative", forbidden: "administrative"},
+		"a forbidden address, mapped":   {target: "[::ffff:127.0.0.1]:2019", allowed: "administrative", forbidden: "administrative"},
+		"a forbidden address under off": {policy: fetch.Off, target: "127.0.0.1:2019", allowed: "administrative", forbidden: "administrative"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			client := fetch.New(fetch.Options{
+				Policy:    func() fetch.Policy { return tt.policy },
+				Forbidden: func() []netip.AddrPort { return []netip.AddrPort{admin} },
+			})
+			defer client.Close()
+			target := netip.MustParseAddrPort(tt.target)
+			for _, c := range []struct {
+				name, want string
+				err        error
+			}{{"Allowed", tt.allowed, client.Allowed(target)}, {"Forbidden", tt.forbidden, client.Forbidden(target)}} {
+				if (c.want == "") != (c.err == nil) || c.err != nil && !strings.Contains(c.err.Error(), c.want) {
+					t.Errorf("%s: error %v, want one about %q", c.name, c.err, c.want)
+				}
+			}
+		})
+	}
+}
+
 func TestRedirectObeysPolicy(t *testing.T) {
 	var forbidden netip.AddrPort
 	host, _ := newHost(t, fetch.Options{Forbidden: func() []netip.AddrPort { return []netip.AddrPort{forbidden} }})

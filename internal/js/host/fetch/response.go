@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/dop251/goja"
@@ -72,10 +73,8 @@ func (r *Response) Set(key string, _ goja.Value) bool {
 
 // Has implements goja.DynamicObject.
 func (r *Response) Has(key string) bool {
-	for _, k := range responseKeys {
-		if k == key {
-			return true
-		}
+	if slices.Contains(responseKeys, key) {
+		return true
 	}
 	return r.c.members.Has(key)
 }

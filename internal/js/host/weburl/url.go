@@ -5,6 +5,7 @@ package weburl
 
 import (
 	"reflect"
+	"slices"
 
 	"github.com/dop251/goja"
 	"github.com/nlnwa/whatwg-url/url"
@@ -201,12 +202,7 @@ func (w *webURL) Set(key string, v goja.Value) bool {
 
 // Has implements goja.DynamicObject.
 func (w *webURL) Has(key string) bool {
-	for _, k := range urlKeys {
-		if k == key {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(urlKeys, key)
 }
 
 // Delete implements goja.DynamicObject.
