@@ -93,21 +93,17 @@ func (e *Error) Unwrap() error { return e.Err }
 // Errors returns all script errors inside err, in order. A compilation
 // reports every mistake it has found, joined.
 func Errors(err error) []*Error {
-	{
-		var e *Error
-		var e1 interface{ Unwrap() []error }
-		switch {
-		case err == nil:
-			return nil
-		case errors.As(err, &e):
-			return []*Error{e}
-		case errors.As(err, &e1):
-			var all []*Error
-			for _, err := range e1.Unwrap() {
-				all = append(all, Errors(err)...)
-			}
-			return all
+	switch e := err.(type) { //nolint:errorlint // it walks the tree itself
+	case nil:
+		return nil
+	case *Error:
+		return []*Error{e}
+	case interface{ Unwrap() []error }:
+		var all []*Error
+		for _, err := range e.Unwrap() {
+			all = append(all, Errors(err)...)
 		}
+		return all
 	}
 	if e, ok := errors.AsType[*Error](err); ok {
 		return []*Error{e}

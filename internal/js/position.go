@@ -24,8 +24,7 @@ var framePosition = regexp.MustCompile(`^\s*at (?:.* \()?([^()\s]+):(\d+):(\d+)\
 func (vm *VM) thrown(v goja.Value, frames []goja.StackFrame, kind Kind) *Error {
 	e := &Error{Kind: kind, Value: v}
 	if err := vm.protect(func() { vm.describe(e, v) }); err != nil {
-		exception := &goja.Exception{}
-		if errors.As(err, &exception) {
+		if _, ok := errors.AsType[*goja.Exception](err); !ok {
 			return vm.failure(err, kind)
 		}
 		e.Message = "exception that cannot be read"

@@ -114,8 +114,7 @@ func panicError(x any) error {
 // worst is failure for a panic. It runs no script.
 func (vm *VM) worst(x any) *Error {
 	err := panicError(x)
-	ex := &goja.Exception{}
-	if errors.As(err, &ex) {
+	if ex, ok := errors.AsType[*goja.Exception](err); ok {
 		e := &Error{Kind: Throw, Message: "exception", Value: ex.Value()}
 		vm.locate(e, ex.Stack())
 		return e
