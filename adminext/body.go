@@ -2,6 +2,7 @@ package adminext
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -18,12 +19,12 @@ const (
 	uploadRate  = 1 << 10          // bytes per second, on average
 )
 
-// readBody reads at most limit bytes.
-func readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
-	tooLarge := resource.Errorf(resource.TooLarge, "the body is larger than %d bytes", limit)
+// readBody reads the body of a write, as far as the kind allows.
+func readBody(w http.ResponseWriter, r *http.Request, kind *resource.Kind) ([]byte, error) {
+	limit := kind.MaxBody
 	if r.ContentLength > limit {
 		w.Header().Set("Connection", "close") // rather than read what nobody wants
-		return nil, tooLarge
+		return nil, tooLarge(kind)
 	}
 	deadline := http.NewResponseController(w)
 	body := http.MaxBytesReader(w, r.Body, limit)
@@ -33,13 +34,23 @@ func readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, erro
 	var over *http.MaxBytesError
 	switch {
 	case errors.As(err, &over):
-		return nil, tooLarge
+		return nil, tooLarge(kind)
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return nil, refuse(http.StatusRequestTimeout, resource.BadRequest, "the body arrived too slowly")
 	case err != nil:
 		return nil, &resource.Error{Code: resource.BadRequest, Message: "the body could not be read to its end", Err: err}
 	}
 	return data, nil
+}
+
+// sourceLimits are what matters to people where the bound of the body is not it: base64 is larger
+// than what it stands for.
+var sourceLimits = map[string]string{
+	"module": fmt.Sprintf("; the source of a module may have at most %d MiB", resource.MaxModuleSize>>20),
+}
+
+func tooLarge(kind *resource.Kind) error {
+	return resource.Errorf(resource.TooLarge, "the body is larger than %d bytes%s", kind.MaxBody, sourceLimits[kind.Name])
 }
 
 // patientReader moves the deadline before each read, as long as there is progress.

@@ -48,6 +48,12 @@ func TestLargeModule(t *testing.T) {
 	if refused := readError(t, got); refused.Code != "validation_failed" || strings.Contains(got.body, "Ly8v") {
 		t.Errorf("a larger module: %d %.200s", got.status, got.body)
 	}
+	source = base64Of(strings.Repeat("/", 5<<20))
+	got = s.send(t, "PUT", "/dgate/api/v1/module/default/o", `{"payload":"`+source+`"}`)
+	want := "the body is larger than 6291456 bytes; the source of a module may have at most 4 MiB"
+	if refused := readError(t, got); refused.Error != want {
+		t.Errorf("more than a body may have: %d %.200s", got.status, got.body)
+	}
 }
 
 // TestBodyWithoutLength is refused as soon as it is too large, not when it ends.

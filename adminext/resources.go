@@ -55,7 +55,7 @@ func (c *call) read(key resource.Key) (record state.Record, err error) {
 	}
 	err = c.db.View(func(r *state.Reader) error {
 		c.index = r.Index()
-		found := false
+		var found bool
 		if record, found, err = r.Get(key); err == nil && !found {
 			err = notFound(c.kind)
 		}
@@ -135,7 +135,7 @@ func (c *call) condition(key resource.Key) (state.Condition, error) {
 
 // decode reads the object in the body.
 func (c *call) decode(mode resource.Mode) (resource.Object, error) {
-	body, err := readBody(c.w, c.r, c.kind.MaxBody)
+	body, err := readBody(c.w, c.r, c.kind)
 	if err != nil {
 		return nil, err
 	}

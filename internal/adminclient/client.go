@@ -104,7 +104,11 @@ type Answer struct {
 	Body   []byte
 }
 
-// Do sends a request and reads the answer. A status of 400 and up is an [*Error].
+// indexHeader is in every answer of DGate, whatever its status.
+const indexHeader = "X-DGate-Index"
+
+// Do sends a request and reads the answer. A status of 400 and up is an [*Error]. What something
+// else than DGate answers is no success, whatever its status.
 func (c *Client) Do(ctx context.Context, call Call) (*Answer, error) {
 	target, err := url.Parse(c.address.url(call.Path, call.Query))
 	if err != nil {
@@ -155,7 +159,13 @@ func (c *Client) once(ctx context.Context, call Call, target *url.URL, credentia
 	case len(body) > maxResponse:
 		return nil, nil, fmt.Errorf("the answer is larger than %d MiB", maxResponse>>20)
 	case resp.StatusCode >= 400:
-		return nil, nil, errorFrom(resp.StatusCode, resp.Header.Get("Content-Type"), body)
+		refused := errorFrom(resp.StatusCode, resp.Header.Get("Content-Type"), body)
+		if resp.Header.Get(indexHeader) == "" {
+			refused.foreign(target)
+		}
+		return nil, nil, refused
+	case resp.Header.Get(indexHeader) == "":
+		return nil, nil, errors.New(notOurs(target))
 	}
 	return &Answer{Status: resp.StatusCode, Header: resp.Header, Body: body}, nil, nil
 }

@@ -99,6 +99,7 @@ func recorder(t *testing.T, status int, body string) (*httptest.Server, *[]reque
 			t.Errorf("User-Agent = %q, want %q", r.UserAgent(), want)
 		}
 		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("X-DGate-Index", "7")
 		w.WriteHeader(status)
 		_, _ = io.WriteString(w, body)
 	}))
@@ -208,10 +209,46 @@ func TestErrorsAreTyped(t *testing.T) {
 	}
 }
 
+// TestNotDGate: success is only what DGate says it is.
 func TestNotDGate(t *testing.T) {
+	const doubt = "the answer of URL/dgate/api/v1/namespace/a is not what DGate sends; is --admin right?"
+	tests := map[string]struct {
+		status int
+		body   string
+		want   string
+	}{
+		"a page":                 {200, `<html>`, doubt},
+		"JSON":                   {201, `{"data":{"name":"a"}}`, doubt},
+		"no content":             {204, ``, doubt},
+		"not found":              {404, `{"error":"no such page"}`, "404 error from server: no such page; " + doubt},
+		"no such method":         {405, ``, "405 error from server; " + doubt},
+		"a proxy's question":     {401, ``, "401 error from server"},
+		"a proxy without server": {502, `<html>`, "502 error from server"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				w.WriteHeader(tt.status)
+				_, _ = io.WriteString(w, tt.body)
+			}))
+			defer srv.Close()
+			c := newClient(t, Options{Address: srv.URL + "/dgate?token=secret"})
+			key := resource.Key{Kind: "namespace", Name: "a"}
+			_, getErr := c.Get(t.Context(), key)
+			_, putErr := c.Put(t.Context(), key, []byte(`{}`), Condition{})
+			for _, err := range []error{getErr, putErr, c.Delete(t.Context(), key, Condition{})} {
+				if err == nil || strings.ReplaceAll(err.Error(), srv.URL, "URL") != tt.want {
+					t.Errorf("%v, want %s", err, tt.want)
+				}
+			}
+		})
+	}
+}
+
+func TestNotJSON(t *testing.T) {
 	srv, _ := recorder(t, 200, `<html>`)
 	_, err := newClient(t, Options{Address: srv.URL}).Get(t.Context(), resource.Key{Kind: "namespace", Name: "a"})
-	if err == nil || !strings.Contains(err.Error(), "is the address right?") {
+	if err == nil || err.Error() != "the answer is not what DGate sends (200, application/json); is --admin right?" {
 		t.Errorf("%v", err)
 	}
 }
@@ -282,6 +319,7 @@ func TestSocket(t *testing.T) {
 		t.Skip("no unix sockets:", err)
 	}
 	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-DGate-Index", "0")
 		_ = json.NewEncoder(w).Encode(map[string]string{"data": r.URL.Path})
 	}))
 	srv.Listener.Close()

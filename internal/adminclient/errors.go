@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -26,18 +27,40 @@ type Error struct {
 	Message string
 	// Fields are the mistakes that a validation found.
 	Fields []*resource.FieldError
+
+	hint string // what to do about it, empty if the server knows best
 }
 
 // Error has the wording of the original client.
 func (e *Error) Error() string {
-	if e.Message == "" {
-		return fmt.Sprintf("%d error from server", e.Status)
+	text := fmt.Sprintf("%d error from server", e.Status)
+	if e.Message != "" {
+		text += ": " + e.Message
 	}
-	return fmt.Sprintf("%d error from server: %s", e.Status, e.Message)
+	if e.hint != "" {
+		text += "; " + e.hint
+	}
+	return text
 }
 
 // ErrorCode implements the interface that [resource.CodeOf] looks for.
 func (e *Error) ErrorCode() resource.Code { return e.Code }
+
+// foreign notes that it was not DGate that refused. A proxy before it that asks for credentials or
+// finds nobody behind it is at the right address all the same; what has no such page or method is not.
+func (e *Error) foreign(target *url.URL) {
+	e.Code, e.Fields = "", nil
+	if e.Status == http.StatusNotFound || e.Status == http.StatusMethodNotAllowed {
+		e.hint = notOurs(target)
+	}
+}
+
+// notOurs says that what answers at an address is not DGate. A query may have a secret.
+func notOurs(target *url.URL) string {
+	shown := *target
+	shown.RawQuery = ""
+	return fmt.Sprintf("the answer of %s is not what DGate sends; is --admin right?", printable(shown.Redacted()))
+}
 
 // maxPlainError is how much is shown of an error that is not JSON.
 const maxPlainError = 200

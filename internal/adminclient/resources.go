@@ -131,7 +131,7 @@ func itemPath(key resource.Key) ([]string, error) {
 func unmarshal(answer *Answer, into any) error {
 	if err := json.Unmarshal(answer.Body, into); err != nil {
 		kind, _, _ := strings.Cut(answer.Header.Get("Content-Type"), ";")
-		return fmt.Errorf("the answer is not what DGate sends (%d, %s): is the address right?", answer.Status, printable(kind))
+		return fmt.Errorf("the answer is not what DGate sends (%d, %s); is --admin right?", answer.Status, printable(kind))
 	}
 	return nil
 }
