@@ -16,7 +16,6 @@ import (
 	"github.com/dgate-io/caddy-dgate/internal/change"
 	"github.com/dgate-io/caddy-dgate/internal/gateway"
 	"github.com/dgate-io/caddy-dgate/internal/manifest"
-	"github.com/dgate-io/caddy-dgate/internal/resource"
 )
 
 func init() { caddy.RegisterModule(new(App)) }
@@ -57,7 +56,7 @@ type App struct {
 	node     *node
 	running  *settings // what the node was configured with, if Start has run
 	proxy    *handlers.Proxy
-	objects  []resource.Object // of the resource files
+	objects  manifest.Resources // of the resource files
 }
 
 // The values of App.Storage.
@@ -85,14 +84,12 @@ func (a *App) Provision(ctx caddy.Context) (err error) {
 	if a.objects, err = manifest.Load(a.Resources); err != nil {
 		return fmt.Errorf("resources: %w", err)
 	}
-	if a.proxy, err = handlers.NewProxy(ctx); err != nil {
-		return err
-	}
 	if a.node, err = acquire(key); err != nil {
 		return err
 	}
 	a.key, a.acquired = key, true
-	return nil
+	a.proxy, err = handlers.NewProxy(ctx, a.node.fetch)
+	return err
 }
 
 // nodeKey says which node the configuration is about.
@@ -136,12 +133,12 @@ func (a *App) store(ctx context.Context) error {
 		return nil
 	}
 	changes := make([]change.Change, len(a.objects))
-	for i, obj := range a.objects {
-		changes[i] = change.Change{Object: obj}
+	for i, res := range a.objects {
+		changes[i] = change.Change{Object: res.Object}
 	}
 	results, err := a.Writer().Apply(ctx, changes...)
 	if err != nil {
-		return fmt.Errorf("resources: %w", err)
+		return fmt.Errorf("resources: %w", a.objects.Locate(err))
 	}
 	for _, warning := range results.Warnings {
 		a.logger.Warn("resource file", zap.String("warning", warning))

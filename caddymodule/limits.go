@@ -3,6 +3,7 @@ package caddymodule
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -90,13 +91,15 @@ func unmarshalLimits(d *caddyfile.Dispenser) (*Limits, error) {
 		case "timeout":
 			err = parseDuration(value, &l.Timeout)
 		case "heap":
-			l.Heap, err = humanize.ParseBytes(value)
+			l.Heap, err = parseSize(value)
 		case "vms":
-			_, err = fmt.Sscanf(value, "%d", &l.VMs)
+			if l.VMs, err = strconv.Atoi(value); err != nil || l.VMs < 1 {
+				err = fmt.Errorf("must be a whole number from 1 on, not %q", value)
+			}
 		case "body":
 			var n uint64
-			n, err = humanize.ParseBytes(value)
-			l.Body = int64(min(n, 1<<62)) //nolint:gosec // bounded
+			n, err = parseSize(value)
+			l.Body = int64(n) //nolint:gosec // bounded by parseSize
 		case "fetch":
 			l.Fetch = value
 			_, err = parsePolicy(value)
@@ -110,10 +113,22 @@ func unmarshalLimits(d *caddyfile.Dispenser) (*Limits, error) {
 	return l, nil
 }
 
+// parseSize reads a size such as 256MiB.
+func parseSize(text string) (uint64, error) {
+	n, err := humanize.ParseBytes(text)
+	if err != nil || n == 0 || n > 1<<50 {
+		return 0, fmt.Errorf("must be a size such as 256MiB, not %q", text)
+	}
+	return n, nil
+}
+
 func parseDuration(text string, into *caddy.Duration) error {
 	span, err := caddy.ParseDuration(text)
+	if err != nil || span <= 0 {
+		return fmt.Errorf("must be a duration such as 100ms, not %q", text)
+	}
 	*into = caddy.Duration(span)
-	return err
+	return nil
 }
 
 // parsePolicy is fetch.ParsePolicy with a default.

@@ -41,6 +41,9 @@ type App interface {
 // `{http.dgate.route}` | Name of the route
 // `{http.dgate.service}` | Name of its service
 // `{http.dgate.module}` | Name of its entry module
+// `{http.dgate.upstream}` | Address of the upstream that answered, or was tried last
+//
+// The access log has the same in an object `dgate`.
 type Gateway struct {
 	// The namespace whose routes are used. Default: `default`, or the only namespace there is.
 	Namespace string `json:"namespace,omitempty"`
@@ -82,6 +85,8 @@ func (h *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 		}
 		table = gw.Table()
 	}
+	tr := &trace{r: r}
+	tr.attach()
 	match, err := table.Match(h.Namespace, r)
 	if err != nil {
 		var se *gateway.StatusError
@@ -90,31 +95,12 @@ func (h *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 		}
 		return respondError(w, err)
 	}
-	if repl, ok := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer); ok {
-		repl.Map(placeholders(match.Plan))
-	}
+	tr.names = match.Plan.Names()
 	client, _ := caddyhttp.GetVar(r.Context(), caddyhttp.ClientIPVarKey).(string)
 	if err := gw.Serve(w, r, match, client, h.app.Proxy()); err != nil {
 		return respondError(w, err)
 	}
 	return nil
-}
-
-// placeholders answers {http.dgate.*} for a plan.
-func placeholders(p *gateway.Plan) caddy.ReplacerFunc {
-	return func(key string) (any, bool) {
-		switch key {
-		case "http.dgate.namespace":
-			return p.Names().Namespace, true
-		case "http.dgate.route":
-			return p.Names().Route, true
-		case "http.dgate.service":
-			return p.Names().Service, true
-		case "http.dgate.module":
-			return p.Names().Module, true
-		}
-		return nil, false
-	}
 }
 
 // respondError turns an error of the gateway into one of Caddy, which answers it with an empty

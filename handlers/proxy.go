@@ -3,6 +3,7 @@ package handlers
 import (
 	"fmt"
 	"net/http"
+	"net/netip"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -23,9 +24,17 @@ type Proxy struct {
 	transports *transports
 }
 
+// Guard knows where connections must not lead. An error says why.
+type Guard interface {
+	// Forbidden is asked about every upstream.
+	Forbidden(netip.AddrPort) error
+	// Allowed is asked about upstreams that a script has chosen.
+	Allowed(netip.AddrPort) error
+}
+
 // NewProxy makes a proxy whose background work ends with ctx.
-func NewProxy(ctx caddy.Context) (*Proxy, error) {
-	p := &Proxy{transports: &transports{ctx: ctx, byKey: map[gateway.TransportKey]*reverseproxy.HTTPTransport{}}}
+func NewProxy(ctx caddy.Context, guard Guard) (*Proxy, error) {
+	p := &Proxy{transports: &transports{ctx: ctx, guard: guard, byKey: map[gateway.TransportKey]*reverseproxy.HTTPTransport{}}}
 	p.handler = &reverseproxy.Handler{
 		Transport:        p.transports,
 		DynamicUpstreams: upstreams{},
@@ -58,6 +67,7 @@ type upstreams struct{}
 // GetUpstreams implements [reverseproxy.UpstreamSource].
 func (upstreams) GetUpstreams(r *http.Request) ([]*reverseproxy.Upstream, error) {
 	t := gateway.ExchangeFrom(r.Context()).Next(r.Context())
+	caddyhttp.SetVar(r.Context(), upstreamVar, t.Dial)
 	return []*reverseproxy.Upstream{{Dial: t.Dial}}, nil
 }
 

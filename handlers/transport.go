@@ -18,7 +18,8 @@ import (
 // transports is the RoundTripper of the proxy: it readies each attempt, sends it over the
 // connections that suit its target, and hands the answer to the route's responseModifier.
 type transports struct {
-	ctx caddy.Context
+	ctx   caddy.Context
+	guard Guard
 
 	mu    sync.RWMutex
 	byKey map[gateway.TransportKey]*reverseproxy.HTTPTransport
@@ -68,7 +69,7 @@ func (t *transports) get(key gateway.TransportKey) (*reverseproxy.HTTPTransport,
 	if rt := t.byKey[key]; rt != nil {
 		return rt, nil
 	}
-	rt, err := newTransport(t.ctx, key)
+	rt, err := newTransport(t.ctx, key, t.guard)
 	if err != nil {
 		return nil, err
 	}
@@ -76,7 +77,7 @@ func (t *transports) get(key gateway.TransportKey) (*reverseproxy.HTTPTransport,
 	return rt, nil
 }
 
-func newTransport(ctx caddy.Context, key gateway.TransportKey) (*reverseproxy.HTTPTransport, error) {
+func newTransport(ctx caddy.Context, key gateway.TransportKey, guard Guard) (*reverseproxy.HTTPTransport, error) {
 	off := false
 	rt := &reverseproxy.HTTPTransport{
 		DialTimeout: caddy.Duration(key.ConnectTimeout),
@@ -91,6 +92,7 @@ func newTransport(ctx caddy.Context, key gateway.TransportKey) (*reverseproxy.HT
 	if err := rt.Provision(ctx); err != nil {
 		return nil, fmt.Errorf("transport: %w", err)
 	}
+	rt.Transport.DialContext = guarded(rt.Transport.DialContext, guard, key.Scripted)
 	if key.HTTP2 && key.TLS {
 		rt.Transport.Protocols = new(http.Protocols)
 		rt.Transport.Protocols.SetHTTP2(true)
@@ -100,6 +102,30 @@ func newTransport(ctx caddy.Context, key gateway.TransportKey) (*reverseproxy.HT
 		rt.Transport.TLSClientConfig.NextProtos = []string{"h2"}
 	}
 	return rt, nil
+}
+
+type dialFunc = func(ctx context.Context, network, address string) (net.Conn, error)
+
+// guarded asks the guard about every connection before anything is sent over it. The address is
+// the one that was connected to, so names do not lead around the guard.
+func guarded(dial dialFunc, guard Guard, scripted bool) dialFunc {
+	check := guard.Forbidden
+	if scripted {
+		check = guard.Allowed
+	}
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := dial(ctx, network, address)
+		if err != nil {
+			return nil, err
+		}
+		if remote, ok := conn.RemoteAddr().(*net.TCPAddr); ok {
+			if err := check(remote.AddrPort()); err != nil {
+				conn.Close() //nolint:errcheck // nothing was sent
+				return nil, reverseproxy.NewDialError(err)
+			}
+		}
+		return conn, nil
+	}
 }
 
 // close lets idle connections go.

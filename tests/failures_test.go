@@ -181,3 +181,32 @@ func TestClientLeaves(t *testing.T) {
 		}
 	}
 }
+
+// Neither a script nor a service can use the gateway's own admin API, by whatever name; and where
+// scripts may connect to holds for the upstreams that they choose, too.
+func TestOutOfReach(t *testing.T) {
+	up := harness.NewUpstream(t, "up", harness.HTTP)
+	g := startGateway(t, strings.Replace(caddyfile, "timeout 2s", "timeout 2s\n\t\t\tfetch public", 1))
+	_, port, _ := strings.Cut(strings.TrimPrefix(g.Admin, "http://"), ":")
+	g.service("up", nil, up.URL)
+	for name, host := range map[string]string{"ip": "127.0.0.1", "name": "localhost", "any": "0.0.0.0", "mapped": "[::ffff:127.0.0.1]"} {
+		admin := "http://" + host + ":" + port
+		g.service("admin-"+name, nil, admin)
+		g.route("service-"+name, "admin-"+name, "", nil)
+		g.route("script-"+name, "up", `export const fetchUpstream = () => "`+admin+`/config/"`, nil)
+		g.route("fetch-"+name, "", `export const requestHandler = async (ctx) => { await fetch("`+admin+`/config/") }`, nil)
+		for route, want := range map[string]int{"service-" + name: 502, "script-" + name: 502, "fetch-" + name: 500} {
+			if got := g.do(harness.Request{URL: "/" + route}); got.Status != want || got.Body != "" {
+				t.Errorf("%s: %d %q, want %d", route, got.Status, got.Body, want)
+			}
+		}
+	}
+	g.route("private", "up", `export const fetchUpstream = () => "`+harness.NewUpstream(t, "other", harness.HTTP).URL+`"`, nil)
+	if got := g.do(harness.Request{URL: "/private"}); got.Status != 502 {
+		t.Errorf("a script chose a private address, and got %d", got.Status)
+	}
+	g.route("own", "up", `export const fetchUpstream = (ctx) => ctx.service().urls[0]`, nil)
+	if got := g.do(harness.Request{URL: "/own"}); got.Status != 200 {
+		t.Errorf("a script chose the service's own address, and got %d", got.Status)
+	}
+}

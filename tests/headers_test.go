@@ -40,6 +40,10 @@ func TestRequestHeaders(t *testing.T) {
 	g.route("preserve", "up", "", fields{"preserveHost": true})
 	g.route("hidden", "hidden", "", nil)
 	g.route("host", "up", `export const requestModifier = (ctx) => { ctx.request().host = "scripted.example" }`, nil)
+	g.route("query", "up", `export const requestModifier = (ctx) => { ctx.request().query = "?x=1 HTTP/1.0 #y&é=%41" }`, nil)
+	if e := g.echo(harness.Request{URL: "/query?a=b"}); e.Query != "x=1%20HTTP/1.0%20%23y&%C3%A9=%41" {
+		t.Errorf("a query that a script wrote arrives as %q", e.Query)
+	}
 	site := strings.TrimPrefix(g.Site, "http://")
 
 	tests := map[string]struct {
@@ -109,15 +113,28 @@ func TestResponseHeaders(t *testing.T) {
 	g.route("after", "up", `export const responseModifier = (ctx) => { ctx.upstream().headers.set("X-Both", "script") }`, nil)
 	g.route("twice", "up", `export const requestModifier = (ctx) => { ctx.response().headers.set("X-Both", "early") }
 		export const responseModifier = (ctx) => { ctx.upstream().headers.set("X-Both", "late") }`, nil)
+	g.route("fetching", "up", `export const fetchUpstream = (ctx) => { ctx.response().headers.set("Content-Type", "text/x"); return ctx.service().urls[0] }`, nil)
+	g.route("failing", "up", `export const requestModifier = (ctx) => {
+		for (const [k, v] of [["Content-Length", "10"], ["Set-Cookie", "a=b"], ["X-Failed", "1"]]) ctx.response().headers.set(k, v)
+		throw new Error("x") }`, nil)
+	g.route("sorry", "up", `export const requestModifier = (ctx) => { ctx.response().headers.set("X-Failed", "1"); throw new Error("x") }
+		export const errorHandler = (ctx) => ctx.response().status(500).send("sorry")`, nil)
+	g.route("framing", "up", `export const requestModifier = (ctx) => { ctx.response().headers.set("Content-Length", "7"); ctx.response().headers.set("Transfer-Encoding", "chunked") }`, nil)
+	g.route("framed", "", `export const requestHandler = (ctx) => { ctx.response().headers.set("Content-Length", "5"); ctx.response().send("0123456789") }`, nil)
 	tests := map[string]struct {
 		path string
 		want http.Header
 	}{
-		"repeated fields stay apart":          {"/plain?header=Set-Cookie:a=1&header=Set-Cookie:b=2", http.Header{"Set-Cookie": {"a=1", "b=2"}}},
-		"a script's field from before wins":   {"/before?header=X-Both:upstream", http.Header{"X-Both": {"script"}}},
-		"a script's field from after wins":    {"/after?header=X-Both:upstream", http.Header{"X-Both": {"script"}}},
-		"the later of two scripts wins":       {"/twice?header=X-Both:upstream", http.Header{"X-Both": {"late"}}},
-		"a field from before without a rival": {"/before", http.Header{"X-Both": {"script"}}},
+		"framing is not the script's before an upstream": {"/framing?body=0123456789", http.Header{"Content-Length": {"10"}}},
+		"nor in an answer of its own":                    {"/framed", http.Header{"Content-Length": {"10"}}},
+		"a field that fetchUpstream has set":             {"/fetching", http.Header{"Content-Type": {"text/x"}}},
+		"what a failing script has set is forgotten":     {"/failing", http.Header{"Content-Length": {"0"}, "Set-Cookie": nil, "X-Failed": nil}},
+		"also before errorHandler":                       {"/sorry", http.Header{"X-Failed": nil, "Content-Length": {"5"}}},
+		"repeated fields stay apart":                     {"/plain?header=Set-Cookie:a=1&header=Set-Cookie:b=2", http.Header{"Set-Cookie": {"a=1", "b=2"}}},
+		"a script's field from before wins":              {"/before?header=X-Both:upstream", http.Header{"X-Both": {"script"}}},
+		"a script's field from after wins":               {"/after?header=X-Both:upstream", http.Header{"X-Both": {"script"}}},
+		"the later of two scripts wins":                  {"/twice?header=X-Both:upstream", http.Header{"X-Both": {"late"}}},
+		"a field from before without a rival":            {"/before", http.Header{"X-Both": {"script"}}},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

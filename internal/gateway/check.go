@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/dgate-io/caddy-dgate/internal/change"
 	"github.com/dgate-io/caddy-dgate/internal/hook"
@@ -15,7 +17,7 @@ import (
 // Check implements [change.Code]: modules must work by themselves, and the modules of each route
 // that the changes touch must work together. All mistakes are reported.
 func (g *Gateway) Check(ctx context.Context, db *state.DB, changes []change.Change) (warnings []string, err error) {
-	c := &checker{gateway: g, modules: map[resource.Key]*resource.Module{}, routes: map[resource.Key]*resource.Route{}}
+	c := &checker{gateway: g, several: len(changes) > 1, modules: map[resource.Key]*resource.Module{}, routes: map[resource.Key]*resource.Route{}}
 	if err := db.View(func(r *state.Reader) error { return c.gather(r, changes) }); err != nil {
 		return nil, err
 	}
@@ -30,6 +32,7 @@ type checker struct {
 	modules map[resource.Key]*resource.Module
 	routes  map[resource.Key]*resource.Route // nil for those that go
 	changed map[resource.Key]bool            // routes that the changes put themselves
+	several bool                             // whether a mistake must say which change it is in
 }
 
 // gather reads what the changes leave of the modules and routes that they touch.
@@ -116,7 +119,7 @@ func (c *checker) compile(ctx context.Context) (warnings []string, _ error) {
 		}
 		if err := c.gateway.engine.Check(ctx, source(m), limits); err != nil {
 			bad[m.Key()] = true
-			errs = append(errs, refusals("payload", "", err)...)
+			errs = append(errs, c.refusals(m.Key(), "payload", "", err)...)
 		}
 	}
 	for _, route := range c.touched {
@@ -132,9 +135,11 @@ func (c *checker) compile(ctx context.Context) (warnings []string, _ error) {
 		prog, err := c.gateway.engine.Compile(ctx, sources(modules), limits)
 		switch {
 		case err != nil && c.changed[route.Key()]:
-			errs = append(errs, refusals("modules", "", err)...)
+			errs = append(errs, c.refusals(route.Key(), "modules", "", err)...)
 		case err != nil:
-			errs = append(errs, refusals("payload", fmt.Sprintf("breaks route %s: ", route.Name), err)...)
+			errs = append(errs, c.refusals(c.culprit(route), "payload", fmt.Sprintf("breaks route %s: ", route.Name), err)...)
+		case c.changed[route.Key()] && !hasHooks(prog):
+			warnings = append(warnings, fmt.Sprintf("route %s: module %s has none of the hooks %s", route.Name, prog.Entry(), strings.Join(hook.Names(), ", ")))
 		case c.changed[route.Key()] && route.Service != "" && prog.Has(hook.RequestHandler):
 			warnings = append(warnings, fmt.Sprintf("route %s has a service, so requestHandler of module %s will not be called", route.Name, prog.Entry()))
 		}
@@ -142,8 +147,27 @@ func (c *checker) compile(ctx context.Context) (warnings []string, _ error) {
 	return warnings, errors.Join(errs...)
 }
 
-// refusals turns the errors of the engine into mistakes of a field.
-func refusals(field, prefix string, err error) []error {
+func hasHooks(p *js.Program) bool {
+	for i := range hook.Hooks {
+		if p.Has(i) {
+			return true
+		}
+	}
+	return false
+}
+
+// culprit is the module whose change touches a route.
+func (c *checker) culprit(route *resource.Route) resource.Key {
+	for _, m := range c.put {
+		if m.Namespace == route.Namespace && slices.Contains(route.Modules, m.Name) {
+			return m.Key()
+		}
+	}
+	return route.Key()
+}
+
+// refusals turns the errors of the engine into mistakes of a field of a resource.
+func (c *checker) refusals(key resource.Key, field, prefix string, err error) []error {
 	found := js.Errors(err)
 	if len(found) == 0 {
 		return []error{err} // not about the code: the caller's context, or ours
@@ -152,6 +176,9 @@ func refusals(field, prefix string, err error) []error {
 	for i, e := range found {
 		fe := resource.Invalid(field, "", "%s%s", prefix, e.Error())
 		fe.Sentence = field + ": " + fe.Problem
+		if c.several {
+			fe.Sentence = key.String() + ": " + fe.Sentence
+		}
 		errs[i] = fe
 	}
 	return errs

@@ -94,10 +94,9 @@ func (x *Exchange) Direct(req *http.Request) *http.Request {
 		out.Host = t.Host
 	}
 	h := out.Header
-	delete(h, "X-Dgate-Route")
-	delete(h, "X-Dgate-Service")
-	delete(h, "X-Dgate-Namespace")
-	delete(h, "X-Dgate-Tags")
+	for _, name := range ownHeaders {
+		delete(h, name)
+	}
 	if !svc.HideDGateHeaders {
 		h["X-Dgate-Route"] = x.plan.headers.route
 		h["X-Dgate-Service"] = x.plan.headers.service
@@ -115,6 +114,9 @@ func (x *Exchange) Direct(req *http.Request) *http.Request {
 	}
 	return out
 }
+
+// ownHeaders say where a request was routed. Those that a client sent are removed.
+var ownHeaders = [...]string{"X-Dgate-Route", "X-Dgate-Service", "X-Dgate-Namespace", "X-Dgate-Tags"}
 
 // url is where the request goes at the chosen target.
 func (x *Exchange) url(in *url.URL) *url.URL {
@@ -208,14 +210,6 @@ func (x *Exchange) cancelAttempt() {
 		x.cancel(context.Canceled)
 		x.cancel = nil
 	}
-}
-
-// Upstream is the address of the last attempt, for logs.
-func (x *Exchange) Upstream() string {
-	if x.now == nil {
-		return ""
-	}
-	return x.now.Dial
 }
 
 // acceptsGzip tells whether the client's Accept-Encoding allows gzip.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"maps"
 	"net/http"
 
 	"go.uber.org/zap"
@@ -35,12 +36,15 @@ func (g *Gateway) Serve(w http.ResponseWriter, r *http.Request, m Match, client 
 	if err != nil {
 		return hookFailure(r.Context(), err)
 	}
-	s := &session{w: w, r: r, match: &m, prog: u.prog, pool: u.pool, gateway: g}
+	s := &session{w: w, r: r, match: &m, prog: u.prog, pool: u.pool, gateway: g, before: maps.Clone(w.Header())}
 	s.scope = hook.NewScope(w, r, hook.Info{
 		RemoteAddr: client, Params: m.params, MaxBody: cmp.Or(g.options.Load().Limits.Body, js.DefaultBody),
 		Service: p.serviceView(), Route: p.view, Namespace: p.namespace.view,
 	})
 	defer s.release()
+	for _, name := range ownHeaders {
+		delete(r.Header, name) // those of the client are not ours
+	}
 	if p.service == nil {
 		err = s.answer()
 	} else {
@@ -92,7 +96,8 @@ type session struct {
 	prog    *js.Program
 	pool    *js.Pool
 	scope   *hook.Scope
-	vm      *js.VM // borrowed, or nil
+	vm      *js.VM      // borrowed, or nil
+	before  http.Header // of the answer, as others have set it
 }
 
 // answer lets the modules answer, on a route without a service.
@@ -120,12 +125,14 @@ func (s *session) proxy(fw Forwarder) error {
 		}
 	}
 	x.answer = s.w.Header()
-	before := s.headerNames()
 	if answered, err := s.modifyRequest(); answered || err != nil {
 		return err
 	}
-	for name := range s.w.Header() {
-		if _, there := before[name]; !there {
+	for _, name := range hook.Framing {
+		delete(x.answer, name)
+	}
+	for name := range x.answer {
+		if _, there := s.before[name]; !there {
 			x.preset = append(x.preset, name)
 		}
 	}
@@ -152,6 +159,7 @@ func (s *session) chooseUpstream(x *Exchange) error {
 		if err != nil {
 			return err
 		}
+		t.Transport.Scripted = !s.match.Plan.service.owns(t)
 		x.targets, x.first = []*Target{t}, 0
 		return nil
 	})
@@ -185,6 +193,7 @@ func (s *session) rescue(cause error) error {
 		s.log(cause)
 		return nil
 	}
+	s.forget()
 	if !s.prog.Has(hook.ErrorHandler) || status.Status == StatusClientClosed || status.Status == http.StatusNotImplemented {
 		return status
 	}
@@ -201,8 +210,9 @@ func (s *session) rescue(cause error) error {
 		s.log(cause)
 		return nil
 	case err != nil:
-		return hookFailure(s.r.Context(), errors.Join(err, cause))
+		status = hookFailure(s.r.Context(), errors.Join(err, cause))
 	}
+	s.forget()
 	return status
 }
 
@@ -233,13 +243,11 @@ func (s *session) release() {
 	}
 }
 
-// headerNames are the headers of the answer that others have set.
-func (s *session) headerNames() map[string]struct{} {
-	names := make(map[string]struct{}, len(s.w.Header()))
-	for name := range s.w.Header() {
-		names[name] = struct{}{}
-	}
-	return names
+// forget takes back the headers that scripts have set on an answer that will not be theirs.
+func (s *session) forget() {
+	header := s.w.Header()
+	clear(header)
+	maps.Copy(header, s.before)
 }
 
 // log notes what went wrong where the client does not get to see it.

@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -37,6 +38,8 @@ type TransportKey struct {
 	HTTP2 bool
 	// ConnectTimeout bounds dialling; 0 means the proxy's default.
 	ConnectTimeout time.Duration
+	// Scripted targets were chosen by a script and not by the service: they are under the rules of fetch.
+	Scripted bool
 }
 
 // service is a service as routes use it.
@@ -99,6 +102,11 @@ func (s *service) target(u *url.URL) (*Target, error) {
 	}
 	t.Dial = net.JoinHostPort(host, port)
 	return t, nil
+}
+
+// owns tells whether a target is one of the service's own.
+func (s *service) owns(t *Target) bool {
+	return slices.ContainsFunc(s.targets, func(own *Target) bool { return own.Dial == t.Dial && own.Scheme == t.Scheme })
 }
 
 // first picks where the next request begins.

@@ -1,6 +1,7 @@
 package hook
 
 import (
+	"fmt"
 	"reflect"
 	"strings"
 
@@ -56,7 +57,7 @@ func (f *frame) queryFrom(v goja.Value) []pair {
 		if goja.IsNull(v) || goja.IsUndefined(v) {
 			return nil
 		}
-		return parsePairs(strings.TrimPrefix(v.String(), "?"))
+		return parsePairs(queryText(v.String()))
 	}
 	if q, ok := f.c.viewOf(obj); ok {
 		return append([]pair(nil), q.pairs.list...)
@@ -66,7 +67,7 @@ func (f *frame) queryFrom(v goja.Value) []pair {
 	}
 	if len(obj.Keys()) == 0 && obj.Get("toString") != nil {
 		if text := obj.String(); !strings.HasPrefix(text, "[object ") { // a URLSearchParams
-			return parsePairs(strings.TrimPrefix(text, "?"))
+			return parsePairs(queryText(text))
 		}
 	}
 	var list []pair
@@ -76,6 +77,21 @@ func (f *frame) queryFrom(v goja.Value) []pair {
 		}
 	}
 	return list
+}
+
+// queryText is a query that a script has written, with everything escaped that would end it on the
+// wire, as URLs in browsers do it.
+func queryText(s string) string {
+	s = strings.TrimPrefix(s, "?")
+	var b strings.Builder
+	for i := range len(s) {
+		if c := s[i]; c <= ' ' || c >= 0x7f || strings.IndexByte(`"#<>`, c) >= 0 {
+			fmt.Fprintf(&b, "%%%02X", c)
+		} else {
+			b.WriteByte(c)
+		}
+	}
+	return b.String()
 }
 
 // texts is a value as strings: the items of an array, else the value itself.

@@ -72,5 +72,15 @@ func (s *Scope) writeHeader(fallback int) {
 	if status == 0 {
 		status = fallback
 	}
+	header := s.w.Header()
+	for _, name := range Framing {
+		if name != "Content-Length" || s.r.Method != http.MethodHead {
+			delete(header, name)
+		}
+	}
 	s.w.WriteHeader(status)
 }
+
+// Framing are the headers that say where a message ends and what becomes of its connection. They
+// are the server's: what a script sets of them on an answer is dropped.
+var Framing = [...]string{"Content-Length", "Transfer-Encoding", "Connection", "Keep-Alive", "Trailer", "Upgrade"}

@@ -53,7 +53,8 @@ func (r *regexLimit) add(w *watchdog) {
 }
 
 // cover sees to it that expressions compiled from now on may match for as long
-// as a script may compute under a limit of cpu, and returns the limit in force.
+// as a script may compute under a limit of cpu, and returns the limit in force. That is a shorter
+// one as long as a script is stuck in Go code.
 // It must not be called by a script.
 func (r *regexLimit) cover(cpu time.Duration) time.Duration {
 	r.mu.Lock()
@@ -63,7 +64,9 @@ func (r *regexLimit) cover(cpu time.Duration) time.Duration {
 	}
 	for _, p := range r.dogs {
 		if w := p.Value(); w != nil {
-			w.pause()
+			if !w.pause() {
+				return r.limit // a script is stuck: the next compilation tries again
+			}
 			defer w.resume()
 		}
 	}

@@ -241,18 +241,26 @@ func (w *watchdog) waitOpen() {
 	}
 }
 
-// pause keeps scripts from entering and waits until none is running. The
-// caller must call resume.
-func (w *watchdog) pause() {
+// pauseLimit is how long a pause may keep others waiting for a script that does not stop: one
+// that is inside of Go code cannot be interrupted.
+const pauseLimit = time.Second
+
+// pause keeps scripts from entering and waits until none is running. If that takes too long they
+// go on, and it returns false. After true the caller must call resume.
+func (w *watchdog) pause() bool {
 	w.mu.Lock()
 	w.gate = make(chan struct{})
 	w.paused.Store(true)
 	w.mu.Unlock()
 	t := time.NewTicker(tick)
 	defer t.Stop()
-	for !w.quiet() {
-		<-t.C
+	for deadline := time.Now().Add(pauseLimit); !w.quiet(); {
+		if now := <-t.C; now.After(deadline) {
+			w.resume()
+			return false
+		}
 	}
+	return true
 }
 
 // resume ends a pause.

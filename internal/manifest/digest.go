@@ -17,7 +17,7 @@ func Digest(patterns []string) string {
 	}
 	h := sha256.New()
 	for _, obj := range objs {
-		data, err := resource.Encode(obj)
+		data, err := resource.Encode(obj.Object)
 		if err != nil {
 			return ""
 		}

@@ -33,12 +33,12 @@ const MaxFile = 64 << 20
 // Load reads the files that the glob patterns name, in the order of their names, and returns
 // their resources in dependency order. A pattern without wildcards must name a file. The error
 // joins an [Error] for every mistake.
-func Load(patterns []string) ([]resource.Object, error) {
+func Load(patterns []string) (Resources, error) {
 	files, err := expand(patterns)
 	if err != nil {
 		return nil, err
 	}
-	var objs []resource.Object
+	var objs Resources
 	var errs []error
 	seen := map[resource.Key]string{}
 	for _, file := range files {
@@ -50,12 +50,44 @@ func Load(patterns []string) ([]resource.Object, error) {
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
-	order := func(o resource.Object) int {
-		return slices.IndexFunc(resource.All, func(k *resource.Kind) bool { return k.Name == o.Key().Kind })
+	order := func(r Resource) int {
+		return slices.IndexFunc(resource.All, func(k *resource.Kind) bool { return k.Name == r.Key().Kind })
 	}
-	slices.SortStableFunc(objs, func(a, b resource.Object) int { return order(a) - order(b) })
+	slices.SortStableFunc(objs, func(a, b Resource) int { return order(a) - order(b) })
 	return objs, nil
 }
+
+// Resource is a resource and where it was listed, as file:line.
+type Resource struct {
+	resource.Object
+	Place string
+}
+
+// Resources are what was listed, in dependency order.
+type Resources []Resource
+
+// Locate puts places into an error about storing the resources, in front of their keys.
+func (rs Resources) Locate(err error) error {
+	if resource.CodeOf(err) == resource.Internal {
+		return err
+	}
+	text := err.Error()
+	for _, r := range rs {
+		key := r.Key().String() + ": "
+		text = strings.ReplaceAll(text, key, r.Place+": "+key)
+	}
+	if len(rs) == 1 {
+		text = rs[0].Place + ": " + text
+	}
+	return fmt.Errorf("%s%w", text, hidden{err})
+}
+
+// hidden keeps the cause of an error whose text has been replaced.
+type hidden struct{ error }
+
+func (hidden) Error() string { return "" }
+
+func (h hidden) Unwrap() error { return h.error }
 
 // Error is a mistake in a resource file.
 type Error struct {
@@ -98,7 +130,7 @@ func expand(patterns []string) ([]string, error) {
 type loader struct {
 	file string
 	seen map[resource.Key]string // where a resource was listed first
-	objs []resource.Object
+	objs Resources
 	errs []error
 }
 
@@ -192,7 +224,7 @@ func (l *loader) item(kind *resource.Kind, node *yaml.Node) {
 		return
 	}
 	l.seen[obj.Key()] = where
-	l.objs = append(l.objs, obj)
+	l.objs = append(l.objs, Resource{obj, where})
 }
 
 // inline replaces <field>File, a path relative to the file, by the content of that file.

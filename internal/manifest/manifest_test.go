@@ -59,7 +59,7 @@ export const requestHandler = () => {}
 	}
 	var got []string
 	for _, o := range objs {
-		data, err := resource.Encode(o)
+		data, err := resource.Encode(o.Object)
 		if err != nil {
 			t.Fatal(err)
 		}

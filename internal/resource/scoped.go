@@ -20,13 +20,12 @@ func checkScoped(name, namespace string, tags []string) []error {
 
 // unique removes repeated values and keeps the order.
 func unique(values []string) []string {
-	var out []string
-	for _, v := range values {
-		if !slices.Contains(out, v) {
-			out = append(out, v)
-		}
-	}
-	return out
+	seen := make(map[string]bool, len(values))
+	return slices.DeleteFunc(values, func(v string) bool {
+		again := seen[v]
+		seen[v] = true
+		return again
+	})
 }
 
 // index is the path of one element of a list field.

@@ -3,6 +3,7 @@ package resource
 import (
 	"errors"
 	"net/url"
+	"strconv"
 	"strings"
 )
 
@@ -94,10 +95,17 @@ func checkURL(raw string) string {
 		return "must name a host"
 	case strings.ContainsAny(u.Host, "{}"):
 		return "must not have placeholders"
+	case !validPort(u.Port()):
+		return "must have a port from 1 to 65535"
 	case u.User != nil:
 		return "must not have a user or password"
 	case u.Fragment != "":
 		return "must not have a fragment"
 	}
 	return ""
+}
+
+func validPort(port string) bool {
+	n, err := strconv.ParseUint(port, 10, 16)
+	return port == "" || err == nil && n > 0
 }
