@@ -35,7 +35,7 @@ for plugin in ${XCADDY_WITH:-}; do
 	args+=(--with "$plugin")
 done
 
-echo "xcaddy.sh: building $caddy from Caddy $version and $root" >&2
+echo "xcaddy.sh: building ./$(basename -- "$caddy") from Caddy $version and this checkout (some minutes the first time)" >&2
 "$xcaddy" "${args[@]}"
 
 if [ "${1:-build}" = run ]; then

@@ -53,6 +53,7 @@ type settings struct {
 
 // node is the store and the gateway of this process.
 type node struct {
+	key      nodeKey
 	store    *raftstorage.Node
 	gateway  *gateway.Gateway
 	fetch    *fetch.Client
@@ -96,7 +97,7 @@ func release(key nodeKey) error {
 
 // newNode makes a node without opening anything.
 func newNode(key nodeKey) *node {
-	n := &node{ready: make(chan struct{}), followed: make(chan struct{})}
+	n := &node{key: key, ready: make(chan struct{}), followed: make(chan struct{})}
 	n.settings.Store(&settings{logger: zap.NewNop()})
 	n.store = raftstorage.New(raftstorage.Config{
 		Dir: key.dir, Memory: key.memory,
@@ -172,6 +173,7 @@ func (n *node) start(ctx context.Context) error {
 	n.started, n.cancel = true, cancel
 	go n.follow(following, follower)
 	close(n.ready)
+	n.settings.Load().logger.Info("serving stored resources", zap.String("data", n.key.String()), zap.Uint64("index", n.gateway.Table().Index))
 	return nil
 }
 

@@ -18,7 +18,7 @@ func TestReadme(t *testing.T) {
 	g := &gateway{harness.New(t, ""), t}
 	upstream := reserve(t)
 	text := strings.NewReplacer(
-		"localhost:2019", host(g.Admin), "localhost:8080", host(g.Site), "localhost:8081", upstream,
+		"localhost:2019", host(g.Admin), "http://localhost:8080, http://127.0.0.1:8080", g.Site, "localhost:8081", upstream,
 	).Replace(read(t, "../Caddyfile.example"))
 	dir := t.TempDir()
 	if err := os.CopyFS(filepath.Join(dir, "examples"), os.DirFS("../examples")); err != nil {
