@@ -18,6 +18,9 @@ func init() {
 		CobraFunc: func(cmd *cobra.Command) {
 			program := cli.Program{Name: "caddy dgate"}
 			cmd.DisableFlagParsing = true // the command line of dgate-cli has its own
+			cmd.ValidArgsFunction = func(cmd *cobra.Command, args []string, word string) ([]cobra.Completion, cobra.ShellCompDirective) {
+				return program.Complete(cmd.Context(), args, word)
+			}
 			cmd.Run = func(cmd *cobra.Command, args []string) {
 				if code := program.Run(cmd.Context(), args, os.Stdin, os.Stdout, os.Stderr); code != 0 {
 					os.Exit(code) //nolint:forbidigo // this is the main of the command, and has exit codes of its own

@@ -36,7 +36,7 @@ func parseAddress(raw string) (address, error) {
 	}
 	u, err := url.Parse(raw)
 	if err != nil {
-		if reason, ok := errors.AsType[*url.Error](err); ok {
+		if reason, ok := errors.AsType[*url.Error](err); ok { // its text repeats the URL, which may have a password
 			err = reason.Err
 		}
 		return address{}, fmt.Errorf("admin address: %w", err)

@@ -42,12 +42,31 @@ func TestCommands(t *testing.T) {
 		"no such file":                   {line: "mod mk m payload@=FILES/none", want: result{1, "", "error reading file: open FILES/none: no such file or directory\n"}},
 		"empty file name":                {line: "mod mk m payload@=", want: result{1, "", "400 error from server: payload is required\n"}},
 		"no unit":                        {line: "svc mk s urls=http://a retryTimeout=50", want: result{1, "", "input error: error decoding 'retryTimeout': time: missing unit in duration \"50\"\n"}},
-		"no bool":                        {line: "svc mk s urls=http://a http2Only=yes", want: result{1, "", "input error: error decoding 'http2Only': \"yes\": invalid syntax\n"}},
-		"no number":                      {line: "svc mk s urls=http://a retries=x", want: result{1, "", "input error: error decoding 'retries': \"x\": invalid syntax\n"}},
+		"no bool":                        {line: "svc mk s urls=http://a http2Only=yes", want: result{1, "", "input error: http2Only must be true or false, not \"yes\"\n"}},
+		"no number":                      {line: "svc mk s urls=http://a retries=x", want: result{1, "", "input error: retries must be a whole number, not \"x\"\n"}},
 		"refused by the server":          {line: "rt mk r paths=/ methods=get", want: result{1, "", "400 error from server: unsupported method: get\n"}},
 		"unknown namespace":              {line: "svc ls -n zz", want: result{1, "", "400 error from server: namespace not found: zz\n"}},
 		"namespace twice":                {line: "svc ls -n a namespace=b", want: result{1, "", "input error: namespace is given twice\n"}},
 		"namespaces have no namespace":   {line: "ns mk -n b a", want: result{0, created("a"), ""}},
+		"a word behind the name":         {line: "svc mk name=s urls=http://a stray", want: result{1, "", "input error: unexpected argument \"stray\"; values are given as key=value\n"}},
+		"the name at the end":            {line: "ns mk tags=x a", want: result{0, "{\n  \"name\": \"a\",\n  \"tags\": [\n    \"x\"\n  ]\n}\n\n", ""}},
+		"no number of this size":         {line: "svc mk s urls=http://a retries=99999999999999999999", want: result{1, "", "input error: error decoding 'retries': \"99999999999999999999\": value out of range\n"}},
+		"no milliseconds":                {line: "svc mk s urls=http://a retry_timeout_ms=1s", want: result{1, "", "input error: retry_timeout_ms must be a whole number of milliseconds, not \"1s\"\n"}},
+		"spaces in a list":               {line: "ns mk a tags=␣x,␣y␣", want: result{0, "{\n  \"name\": \"a\",\n  \"tags\": [\n    \"x\",\n    \"y\"\n  ]\n}\n\n", ""}},
+		"only spaces in a list":          {line: "ns mk a tags=␣", want: result{0, "{\n  \"name\": \"a\",\n  \"tags\": []\n}\n\n", ""}},
+		"JSON as a list of words":        {line: "rt mk r paths=/ methods=GET modules=[\"a\"]", want: result{1, "", "input error: modules takes words between commas; a JSON list is written modules:='[\"a\"]'\n"}},
+		"get in all namespaces":          {line: "-n * svc get x", want: result{1, "", "input error: * as a namespace is for list only\n"}},
+		"delete in all namespaces":       {line: "svc rm x namespace=*", want: result{1, "", "input error: * as a namespace is for list only\n"}},
+		"create in all namespaces":       {line: "svc mk x urls=http://a -n *", want: result{1, "", "input error: * as a namespace is for list only\n"}},
+		"a file's name as its content":   {line: "mod mk m payload=hi.ts", want: result{1, "", "400 error from server: payload must be base64 (standard alphabet, padded); to send a file: payload@=hi.ts\n"}},
+		"another mistake":                {line: "mod mk m payload=eA== type=x", want: result{1, "", "400 error from server: moduleType must be typescript or javascript\n"}},
+		"the source of a module":         {before: []string{"mod mk m payload@=FILES/tags"}, line: "mod get m -o source", want: result{0, "x,y\n", ""}},
+		"the source of a service":        {line: "svc get s -o source", want: result{1, "", "output source is for module get\n"}},
+		"the source of a list":           {line: "mod ls -o source", want: result{1, "", "output source is for module get\n"}},
+		"the source of a status":         {line: "status -o source", want: result{1, "", "output source is for module get\n"}},
+		"nothing is written for it":      {line: "mod mk m payload=eA== -o source", want: result{1, "", "output source is for module get\n"}},
+		"zeros in a table":               {before: []string{"svc mk s urls=http://a retries=0"}, line: "svc ls -o table", want: result{0, "NAME  NAMESPACE  URLS      RETRIES\ns     default    http://a  0\n\n", ""}},
+		"members in a table":             {line: "cluster members -o table", want: result{0, "ID  NAME  ADDRESS  ROLE   LEADER\nn1  test           voter  true\n\n", ""}},
 		"a bad name":                     {line: "ns mk a/b", want: result{1, "", "400 error from server: name may only have ASCII letters, digits, '.', '_' and '-'\n"}},
 		"dots as a name":                 {line: "ns rm ..", want: result{1, "", "404 error from server: namespace not found\n"}},
 		"unknown command":                {line: "bogus", want: result{1, "", "unknown command \"bogus\" for \"dgate-cli\"\n"}},
@@ -55,7 +74,7 @@ func TestCommands(t *testing.T) {
 		"unknown help topic":             {line: "help bogus", want: result{3, "", "No help topic for 'bogus'\n"}},
 		"unknown help topic of a noun":   {line: "ns help bogus", want: result{3, "", "No help topic for 'bogus'\n"}},
 		"unknown flag":                   {line: "ns ls --bogus", want: result{1, "", "unknown flag: --bogus\n"}},
-		"unknown output":                 {line: "ns ls -o xml", want: result{1, "", "output must be one of json, yaml, table\n"}},
+		"unknown output":                 {line: "ns ls -o xml", want: result{1, "", "output must be one of json, yaml, table, source\n"}},
 		"version":                        {line: "--version", want: result{0, "dgate-cli version test\n", ""}},
 		"version, short":                 {line: "ns ls -v", want: result{0, "dgate-cli version test\n", ""}},
 		"password":                       {line: "-a me ns mk a", stdin: "secret\n", want: result{0, created("a"), "password for me:\n"}},
@@ -70,7 +89,7 @@ func TestCommands(t *testing.T) {
 		"a module from the input":        {line: "mod mk m payload@=-", stdin: "x", want: result{0, "{\n  \"name\": \"m\",\n  \"namespace\": \"\",\n  \"payload\": \"eA==\"\n}\n\n", ""}},
 		"a module as base64":             {line: "mod mk m payload=eA==", want: result{0, "{\n  \"name\": \"m\",\n  \"namespace\": \"\",\n  \"payload\": \"eA==\"\n}\n\n", ""}},
 		"fractions are cut off":          {line: "svc mk s urls:=\"http://a,http://b\" retries:=1.5 retry_timeout_ms=5 -n default", want: result{0, "{\n  \"name\": \"s\",\n  \"urls\": [\n    \"http://a\",\n    \"http://b\"\n  ],\n  \"namespace\": \"default\",\n  \"retries\": 1,\n  \"retryTimeout\": 5000000\n}\n\n", ""}},
-		"table":                          {before: []string{"svc mk s urls=http://a,http://b retryTimeout=50ms", "svc mk t urls=http://c http2Only=t"}, line: "svc ls -o table", want: result{0, "NAME  NAMESPACE  URLS               RETRIES  RETRYTIMEOUT  HTTP2ONLY\ns     default    http://a,http://b  3        50ms\nt     default    http://c           3                      true\n\n", ""}},
+		"table":                          {before: []string{"svc mk s urls=http://a,http://b retryTimeout=50ms", "svc mk t urls=http://c http2Only=t"}, line: "svc ls -o table", want: result{0, "NAME  NAMESPACE  URLS               RETRIES  RETRYTIMEOUT  HTTP2ONLY\ns     default    http://a,http://b  3        50ms          false\nt     default    http://c           3        0s            true\n\n", ""}},
 		"an empty table":                 {line: "svc ls -o table", want: result{0, "NAME  NAMESPACE\n\n", ""}},
 		"all namespaces":                 {before: []string{"ns mk b", "svc mk s urls=http://a -n b"}, line: "svc ls -n * -o table", want: result{0, "NAME  NAMESPACE  URLS      RETRIES\ns     b          http://a  3\n\n", ""}},
 		"yaml":                           {before: []string{"mod mk m payload=eA== tags=x,yes"}, line: "mod mk -oyaml n payload=eA== tags=x,yes,1", want: result{0, "name: \"n\"\nnamespace: \"\"\npayload: eA==\ntags:\n  - x\n  - \"yes\"\n  - \"1\"\n\n", ""}},
@@ -130,6 +149,19 @@ func TestHelp(t *testing.T) {
 			}
 		}
 	}
+	for line, want := range map[string]string{
+		"ns help":              "List the namespaces\n",
+		"svc help":             "List the services of a namespace\n",
+		"help":                 "Show the nodes, write a snapshot\n",
+		"module create --help": "\n  dgate-cli module create hi payload@=hi.ts\n",
+		"route create -h":      "\n  dgate-cli route create hi paths=",
+		"svc mk -h":            "\n  dgate-cli service create users urls=http",
+		"mod get -h":           "\n  dgate-cli module get hi -o source > hi.ts\n",
+	} {
+		if got := sh.run(t, line); !strings.Contains(got.Stdout, want) {
+			t.Errorf("%s lacks %q:\n%s", line, want, got.Stdout)
+		}
+	}
 	if strings.Contains(root.Stdout, sh.url) {
 		t.Error("help shows the environment")
 	}
@@ -143,7 +175,7 @@ func TestCompletion(t *testing.T) {
 		"keys":              {"__completeNoDesc ns create na", "name=\ntags=\n:6\n"},
 		"keys that are new": {"__completeNoDesc ns create name=x t", "tags=\n:6\n"},
 		"files":             {"__completeNoDesc module create name=x payload@=", ":0\n"},
-		"formats":           {"__completeNoDesc ns ls -o y", "json\nyaml\ntable\n:4\n"},
+		"formats":           {"__completeNoDesc ns ls -o y", "json\nyaml\ntable\nsource\n:4\n"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -164,8 +196,18 @@ func TestStatus(t *testing.T) {
 			t.Errorf("%s: %+v", line, got)
 		}
 	}
-	if got := sh.run(t, "status -o table"); !strings.Contains(got.Stdout, "\nrole            leader\n") {
-		t.Errorf("as a table: %q", got.Stdout)
+	want := regexp.MustCompile(`^id +n1
+(?s:.*)
+role +leader
+(?s:.*)
+hash +[0-9a-f]{64}
+faultTolerance +0
+table\.index +\d+
+members\[0\] +id=n1 name=test role=voter leader=true
+
+$`)
+	if got := sh.run(t, "status -o table"); !want.MatchString(got.Stdout) {
+		t.Errorf("as a table: %s", got.Stdout)
 	}
 	if got := sh.run(t, "changelog"); got.Code != 0 || !strings.Contains(got.Stdout, `"count": `) {
 		t.Errorf("changelog: %+v", got)

@@ -54,19 +54,25 @@ func fromFile(field *resource.Field, p pair, content []byte) (json.RawMessage, e
 func fromText(field *resource.Field, p pair, text string) (json.RawMessage, error) {
 	switch field.Type {
 	case "strings":
-		if text == "" {
-			return json.RawMessage("[]"), nil
-		}
-		return marshal(strings.Split(text, ","))
+		return list(p, text)
 	case "int":
 		n, err := strconv.Atoi(text)
+		if errors.Is(err, strconv.ErrSyntax) {
+			return nil, fmt.Errorf("input error: %s must be a whole number, not %q", p.key, text)
+		}
 		return scalar(n, p, err)
 	case "bool":
 		b, err := strconv.ParseBool(text)
-		return scalar(b, p, err)
+		if err != nil {
+			return nil, fmt.Errorf("input error: %s must be true or false, not %q", p.key, text)
+		}
+		return marshal(b)
 	case "duration":
 		if strings.HasSuffix(p.key, "_ms") {
 			ms, err := strconv.ParseInt(text, 10, 64)
+			if errors.Is(err, strconv.ErrSyntax) {
+				return nil, fmt.Errorf("input error: %s must be a whole number of milliseconds, not %q", p.key, text)
+			}
 			return milliseconds(float64(ms), p, err)
 		}
 		d, err := time.ParseDuration(text)
@@ -74,6 +80,22 @@ func fromText(field *resource.Field, p pair, text string) (json.RawMessage, erro
 	default: // text, base64, and kinds of values that are newer than this code
 		return quote(text), nil
 	}
+}
+
+// list converts words between commas; the spaces around them are for the reader.
+func list(p pair, text string) (json.RawMessage, error) {
+	text = strings.TrimSpace(text)
+	switch {
+	case text == "":
+		return json.RawMessage("[]"), nil
+	case text[0] == '[':
+		return nil, fmt.Errorf(`input error: %s takes words between commas; a JSON list is written %s:='["a"]'`, p.key, p.key)
+	}
+	words := strings.Split(text, ",")
+	for i := range words {
+		words[i] = strings.TrimSpace(words[i])
+	}
+	return marshal(words)
 }
 
 // fromJSON converts a JSON value, as leniently as the original did: fractions are cut off, and a

@@ -29,12 +29,13 @@ type flags struct {
 
 // The output formats.
 const (
-	formatJSON  = "json"
-	formatYAML  = "yaml"
-	formatTable = "table"
+	formatJSON   = "json"
+	formatYAML   = "yaml"
+	formatTable  = "table"
+	formatSource = "source" // what a field has that is a file; only get knows it
 )
 
-var formats = []string{formatJSON, formatYAML, formatTable}
+var formats = []string{formatJSON, formatYAML, formatTable, formatSource}
 
 // register adds the flags. What the environment has is not a default, since help would show it.
 func (f *flags) register(set *pflag.FlagSet, getenv func(string) string) {
@@ -42,7 +43,7 @@ func (f *flags) register(set *pflag.FlagSet, getenv func(string) string) {
 	set.StringVar(&f.admin, "admin", adminclient.DefaultAddress, "Caddy's admin `address`: a URL, or unix//path (env DGATE_ADMIN_API)")
 	set.StringVarP(&f.auth, "auth", "a", "", "`user:password` for the admin API; asks for an absent password (env DGATE_ADMIN_AUTH)")
 	set.StringVarP(&f.namespace, "namespace", "n", "", "`namespace` of the resource; * lists all")
-	set.StringVarP(&f.output, "output", "o", formatJSON, "output `format`: json, yaml or table")
+	set.StringVarP(&f.output, "output", "o", formatJSON, "output `format`: json, yaml or table; source is the code of a module, for get")
 	set.BoolVarP(&f.follow, "follow", "f", follow, "follow redirects (env DGATE_FOLLOW_REDIRECTS)")
 	set.BoolVarP(&f.verbose, "verbose", "V", false, "print a line for each request")
 	set.BoolVarP(&f.version, "version", "v", false, "print the version")

@@ -1,11 +1,10 @@
 package cli
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"text/tabwriter"
-
-	"github.com/spf13/cobra"
 
 	"github.com/dgate-io/caddy-dgate/internal/resource"
 )
@@ -20,6 +19,39 @@ func usage(kind *resource.Kind, allowed []string) string {
 		return " <" + name + "> [key=value…]"
 	}
 	return " <" + name + ">"
+}
+
+// summary is what a verb does, in a line.
+func summary(kind *resource.Kind, v verb) string {
+	if !v.several {
+		return fmt.Sprintf(v.short, kind.Name)
+	}
+	text := fmt.Sprintf(v.short, kind.Plural)
+	if len(kind.KeyFields()) > 1 {
+		text += " of a namespace"
+	}
+	return text
+}
+
+// examples are command lines after the verb, by verb and kind.
+var examples = map[string]map[string][]string{
+	"create": {
+		"service": {"users urls=http://10.0.0.1:8080,http://10.0.0.2:8080 retryTimeout=50ms"},
+		"route":   {"hi paths=/hi,/hi/{id} methods=GET,POST modules=hi"},
+		"module":  {"hi payload@=hi.ts"},
+	},
+	showing: {
+		"module": {"hi", "hi -o source > hi.ts"},
+	},
+}
+
+// example is what help shows of them.
+func example(program string, kind *resource.Kind, v verb) string {
+	var lines []string
+	for _, line := range examples[v.name][kind.Name] {
+		lines = append(lines, "  "+strings.Join([]string{program, kind.Name, v.name, line}, " "))
+	}
+	return strings.Join(lines, "\n")
 }
 
 // typeHelp says how values of a field type are written on a command line.
@@ -55,30 +87,4 @@ func fieldHelp(kind *resource.Kind, fields func(*resource.Kind) (allowed, requir
 	}
 	_ = table.Flush() // a strings.Builder takes everything
 	return strings.TrimRight(b.String(), "\n")
-}
-
-// completeKeys completes the keys that were not given yet.
-func completeKeys(kind *resource.Kind, allowed []string) cobra.CompletionFunc {
-	return func(_ *cobra.Command, args []string, toComplete string) ([]cobra.Completion, cobra.ShellCompDirective) {
-		if strings.Contains(toComplete, "@=") {
-			return nil, cobra.ShellCompDirectiveDefault
-		}
-		pairs, _, err := parseArgs(args)
-		if err != nil || strings.Contains(toComplete, "=") {
-			return nil, cobra.ShellCompDirectiveNoFileComp
-		}
-		var keys []cobra.Completion
-		for _, f := range kind.Fields {
-			given := slices.ContainsFunc(pairs, func(p pair) bool { return p.key == f.Name })
-			if given || !slices.Contains(allowed, f.Name) {
-				continue
-			}
-			op := "="
-			if f.Type == "bytes" {
-				op = "@="
-			}
-			keys = append(keys, cobra.CompletionWithDesc(f.Name+op, f.Help))
-		}
-		return keys, cobra.ShellCompDirectiveNoSpace | cobra.ShellCompDirectiveNoFileComp
-	}
 }

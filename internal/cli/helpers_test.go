@@ -42,10 +42,13 @@ type result struct {
 	Stdout, Stderr string
 }
 
-// run runs a command line, split at spaces.
+// run runs a command line, split at spaces; ␣ is a space inside a word.
 func (sh *shell) run(t *testing.T, line string) result {
 	t.Helper()
 	args := strings.Fields(strings.ReplaceAll(line, "FILES", sh.dir))
+	for i := range args {
+		args[i] = strings.ReplaceAll(args[i], "␣", " ")
+	}
 	env := map[string]string{"DGATE_ADMIN_API": sh.url + "/dgate"}
 	maps.Copy(env, sh.env)
 	var stdout, stderr bytes.Buffer

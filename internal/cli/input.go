@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/dgate-io/caddy-dgate/internal/adminclient"
 	"github.com/dgate-io/caddy-dgate/internal/resource"
 )
 
@@ -17,6 +18,7 @@ import (
 type input struct {
 	kind   *resource.Kind
 	values map[string]json.RawMessage // by field name
+	pairs  []pair                     // as they were typed
 }
 
 // readInput reads arguments that may set the fields allowed. A positional argument is the last of
@@ -28,7 +30,9 @@ func (s *session) readInput(kind *resource.Kind, args []string, allowed []string
 	}
 	keys := kind.KeyFields()
 	last := keys[len(keys)-1]
-	if len(positional) > 0 && slices.Contains(allowed, last) {
+	// A word behind a name that was given by its key is no second name.
+	first := len(positional) > 0 && positional[0] == args[0]
+	if len(positional) > 0 && slices.Contains(allowed, last) && (first || !names(kind, pairs, last, positional[0])) {
 		pairs = append(pairs, pair{key: last, op: asText, value: positional[0]})
 		positional = positional[1:]
 	}
@@ -41,9 +45,17 @@ func (s *session) readInput(kind *resource.Kind, args []string, allowed []string
 	return s.readPairs(kind, pairs, allowed)
 }
 
+// names tells whether the pairs give a field another value than word.
+func names(kind *resource.Kind, pairs []pair, field, word string) bool {
+	return slices.ContainsFunc(pairs, func(p pair) bool {
+		f, ok := kind.FieldByName(p.key)
+		return ok && f.Name == field && p.value != word
+	})
+}
+
 // readPairs converts pairs to fields.
 func (s *session) readPairs(kind *resource.Kind, pairs []pair, allowed []string) (*input, error) {
-	in := &input{kind: kind, values: map[string]json.RawMessage{}}
+	in := &input{kind: kind, values: map[string]json.RawMessage{}, pairs: pairs}
 	var unused []string
 	for _, p := range pairs {
 		field, ok := kind.FieldByName(p.key)
@@ -92,6 +104,38 @@ func (in *input) require(fields []string) error {
 		return errors.New("missing required keys: " + strings.Join(missing, ", "))
 	}
 	return nil
+}
+
+// one makes sure that a resource is meant, and not those of all namespaces.
+func (in *input) one() error {
+	for _, name := range in.kind.KeyFields() {
+		if name == "namespace" && in.word(name) == everywhere {
+			return fmt.Errorf("input error: %s as a namespace is for list only", everywhere)
+		}
+	}
+	return nil
+}
+
+// everywhere is the namespace that stands for all of them in a listing.
+const everywhere = "*"
+
+// maxHint is the longest value that an error repeats.
+const maxHint = 100
+
+// withHint says how a file is sent, if the server refused the name of one as its content.
+func (in *input) withHint(err error) error {
+	refused, ok := errors.AsType[*adminclient.Error](err)
+	if !ok {
+		return err
+	}
+	for _, p := range in.pairs {
+		field, ok := in.kind.FieldByName(p.key)
+		wrong := func(f *resource.FieldError) bool { return ok && f.Field == field.Name }
+		if ok && field.Type == "bytes" && p.op == asText && len(p.value) <= maxHint && p.value != "" && slices.ContainsFunc(refused.Fields, wrong) {
+			return fmt.Errorf("%w; to send a file: %s@=%s", err, p.key, p.value)
+		}
+	}
+	return err
 }
 
 // word is the value of a text field, empty if it was not given.

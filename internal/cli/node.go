@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"fmt"
 	"net/http"
 
 	"github.com/spf13/cobra"
@@ -9,7 +8,7 @@ import (
 
 // nodeCommands are about the server, not about resources.
 func (s *session) nodeCommands() []*cobra.Command {
-	cluster := &cobra.Command{Use: "cluster", Short: "Look after the nodes", GroupID: groupNode, RunE: helpOrNoTopic}
+	cluster := &cobra.Command{Use: "cluster", Short: "Show the nodes, write a snapshot", GroupID: groupNode, RunE: helpOrNoTopic}
 	cluster.AddCommand(
 		s.nodeCommand("status", "Show the state of the node that answers", http.MethodGet, "cluster", "status"),
 		s.nodeCommand("members", "List the nodes", http.MethodGet, "cluster", "members"),
@@ -28,6 +27,9 @@ func (s *session) nodeCommand(use, short, method string, path ...string) *cobra.
 		Use: use, Short: short, Args: cobra.NoArgs,
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := s.checkOutput(nil); err != nil {
+				return err
+			}
 			client, err := s.client(cmd.Flags().Changed)
 			if err != nil {
 				return err
@@ -40,8 +42,7 @@ func (s *session) nodeCommand(use, short, method string, path ...string) *cobra.
 			if err := s.print(nil, data); err != nil {
 				return err
 			}
-			_, err = fmt.Fprintln(s.stdout)
-			return err
+			return s.end()
 		},
 	}
 }

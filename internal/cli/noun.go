@@ -17,14 +17,19 @@ type verb struct {
 	short   string
 	// fields are those that may be given, and those of them that must be.
 	fields func(*resource.Kind) (allowed, required []string)
-	run    func(context.Context, *session, *adminclient.Client, *input) error
+	// several tells that it is about all resources of a scope, and not about one.
+	several bool
+	run     func(context.Context, *session, *adminclient.Client, *input) error
 }
 
+// showing is the verb that shows one resource.
+const showing = "get"
+
 var verbs = []verb{
-	{"create", []string{"mk", "put"}, "Create or replace a %s", everyField, runCreate},
-	{"delete", []string{"rm"}, "Delete a %s", keyFields, runDelete},
-	{"list", []string{"ls"}, "List the %s of a namespace", scopeFields, runList},
-	{"get", nil, "Show a %s", keyFields, runGet},
+	{"create", []string{"mk", "put"}, "Create or replace a %s", everyField, false, runCreate},
+	{"delete", []string{"rm"}, "Delete a %s", keyFields, false, runDelete},
+	{"list", []string{"ls"}, "List the %s", scopeFields, true, runList},
+	{showing, nil, "Show a %s", keyFields, false, runGet},
 }
 
 func everyField(k *resource.Kind) (allowed, required []string) {
@@ -91,21 +96,30 @@ func helpOrNoTopic(cmd *cobra.Command, args []string) error {
 
 func (s *session) verbCommand(kind *resource.Kind, v verb) *cobra.Command {
 	allowed, required := v.fields(kind)
-	noun := kind.Name
-	if v.name == "list" {
-		noun = kind.Plural
+	var shown *resource.Kind // what the output may be the source of
+	if v.name == showing {
+		shown = kind
 	}
 	return &cobra.Command{
 		Use:     v.name + usage(kind, allowed),
 		Aliases: v.aliases,
-		Short:   fmt.Sprintf(v.short, noun),
-		Long:    fmt.Sprintf(v.short, noun) + ".\n\n" + fieldHelp(kind, v.fields),
+		Short:   summary(kind, v),
+		Long:    summary(kind, v) + ".\n\n" + fieldHelp(kind, v.fields),
+		Example: example(s.program.Name, kind, v),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			in, err := s.readInput(kind, args, allowed)
 			if err != nil {
 				return err
 			}
 			if err := in.require(required); err != nil {
+				return err
+			}
+			if !v.several {
+				if err := in.one(); err != nil {
+					return err
+				}
+			}
+			if err := s.checkOutput(shown); err != nil {
 				return err
 			}
 			client, err := s.client(cmd.Flags().Changed)
@@ -116,9 +130,7 @@ func (s *session) verbCommand(kind *resource.Kind, v verb) *cobra.Command {
 			if err := v.run(cmd.Context(), s, client, in); err != nil {
 				return err
 			}
-			// Every success ends with an extra newline, as it always did.
-			_, err = fmt.Fprintln(s.stdout)
-			return err
+			return s.end()
 		},
 		ValidArgsFunction: completeKeys(kind, allowed),
 	}
@@ -127,7 +139,7 @@ func (s *session) verbCommand(kind *resource.Kind, v verb) *cobra.Command {
 func runCreate(ctx context.Context, s *session, client *adminclient.Client, in *input) error {
 	written, err := client.Put(ctx, in.kind.KeyOf(in.keyValues()...), in.object(), adminclient.Condition{})
 	if err != nil {
-		return err
+		return in.withHint(err)
 	}
 	for _, w := range written.Warnings {
 		fmt.Fprintln(s.stderr, "warning:", w)

@@ -94,7 +94,9 @@ func (s *session) rootCommand() *cobra.Command {
 		Long:          rootHelp,
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		// A script for the shell completes programs, not the commands of another one.
+		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: s.program.Name != name},
+		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
 			if s.flags.version {
 				fmt.Fprintf(s.stdout, "%s version %s\n", s.program.Name, s.program.Version)

@@ -17,7 +17,8 @@ import (
 // maxCell is the width of the widest cell, in characters.
 const maxCell = 60
 
-// toTable writes one line per resource, or per member of an object that is no resource.
+// toTable writes one line per resource. What is no resource has a line per object of a list, or per
+// member of an object.
 func toTable(kind *resource.Kind, data json.RawMessage) ([]byte, error) {
 	rows, err := tableRows(data)
 	if err != nil {
@@ -25,10 +26,13 @@ func toTable(kind *resource.Kind, data json.RawMessage) ([]byte, error) {
 	}
 	var buf bytes.Buffer
 	w := tabwriter.NewWriter(&buf, 0, 0, 2, ' ', 0)
-	if kind == nil {
-		err = writeMembers(w, data)
-	} else {
+	switch {
+	case kind != nil:
 		writeResources(w, kind, rows)
+	case isObject(data):
+		err = writeMembers(w, "", data)
+	default:
+		err = writeObjects(w, data)
 	}
 	if err != nil {
 		return nil, err
@@ -67,7 +71,7 @@ func writeResources(w *tabwriter.Writer, kind *resource.Kind, rows []map[string]
 			continue
 		}
 		for _, row := range rows {
-			if cell(f, row[f.Name]) != "" {
+			if says(f, row[f.Name]) {
 				columns = append(columns, f)
 				break
 			}
@@ -79,7 +83,7 @@ func writeResources(w *tabwriter.Writer, kind *resource.Kind, rows []map[string]
 	fmt.Fprintln(w)
 	for _, row := range rows {
 		for i, f := range columns {
-			fmt.Fprint(w, tab(i), cell(f, row[f.Name]))
+			fmt.Fprint(w, tab(i), shorten(cell(f, row[f.Name])))
 		}
 		fmt.Fprintln(w)
 	}
@@ -96,34 +100,19 @@ func tab(i int) string {
 	return "\t"
 }
 
-// writeMembers has a line for each member of an object, in its order.
-func writeMembers(w *tabwriter.Writer, data json.RawMessage) error {
-	dec := json.NewDecoder(bytes.NewReader(data))
-	if start, err := dec.Token(); err != nil || start != json.Delim('{') {
-		_, err := fmt.Fprintln(w, string(data))
-		return err
-	}
-	for dec.More() {
-		name, err := dec.Token()
-		if err != nil {
-			return err
-		}
-		var value json.RawMessage
-		if err := dec.Decode(&value); err != nil {
-			return err
-		}
-		fmt.Fprintf(w, "%v\t%s\n", name, cell(nil, value))
-	}
-	return nil
+// says tells whether a value is worth a column: it is set, and not what everybody expects.
+func says(f *resource.Field, value json.RawMessage) bool {
+	zero := string(value) == "false" || string(value) == "0"
+	return cell(f, value) != "" && (!zero || f.Default != "")
 }
 
-// cell is a value in few characters; what is not set is empty.
+// cell is a value on one line; what is not set is empty.
 func cell(f *resource.Field, value json.RawMessage) string {
 	var text string
 	var list []string
 	var number int64
 	switch {
-	case len(value) == 0, string(value) == "null", string(value) == "false", string(value) == "0":
+	case len(value) == 0, string(value) == "null":
 		return ""
 	case json.Unmarshal(value, &text) == nil:
 	case json.Unmarshal(value, &list) == nil:
@@ -133,12 +122,21 @@ func cell(f *resource.Field, value json.RawMessage) string {
 	default:
 		text = string(value)
 	}
-	text = strings.Map(func(r rune) rune {
+	return oneLine(text)
+}
+
+// oneLine keeps what breaks lines and tables out of a text.
+func oneLine(text string) string {
+	return strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) {
 			return unicode.ReplacementChar
 		}
 		return r
 	}, text)
+}
+
+// shorten keeps a cell from being wider than [maxCell].
+func shorten(text string) string {
 	if utf8.RuneCountInString(text) > maxCell {
 		text = string([]rune(text)[:maxCell-1]) + "…"
 	}
