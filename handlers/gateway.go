@@ -85,8 +85,8 @@ func (h *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 		}
 		table = gw.Table()
 	}
-	tr := &trace{r: r}
-	tr.attach()
+	tr := new(trace)
+	tr.attach(r.Context())
 	match, err := table.Match(h.Namespace, r)
 	if err != nil {
 		var se *gateway.StatusError
@@ -95,9 +95,8 @@ func (h *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 		}
 		return respondError(w, err)
 	}
-	tr.names = match.Plan.Names()
 	client, _ := caddyhttp.GetVar(r.Context(), caddyhttp.ClientIPVarKey).(string)
-	if err := gw.Serve(w, r, match, client, h.app.Proxy()); err != nil {
+	if err := gw.Serve(w, r, match, client, &tr.Trace, h.app.Proxy()); err != nil {
 		return respondError(w, err)
 	}
 	return nil

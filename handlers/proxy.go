@@ -67,7 +67,6 @@ type upstreams struct{}
 // GetUpstreams implements [reverseproxy.UpstreamSource].
 func (upstreams) GetUpstreams(r *http.Request) ([]*reverseproxy.Upstream, error) {
 	t := gateway.ExchangeFrom(r.Context()).Next(r.Context())
-	caddyhttp.SetVar(r.Context(), upstreamVar, t.Dial)
 	return []*reverseproxy.Upstream{{Dial: t.Dial}}, nil
 }
 

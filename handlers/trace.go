@@ -1,7 +1,7 @@
 package handlers
 
 import (
-	"net/http"
+	"context"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -11,18 +11,12 @@ import (
 	"github.com/dgate-io/caddy-dgate/internal/gateway"
 )
 
-// trace says where a request went, to placeholders and the access log.
-type trace struct {
-	r     *http.Request
-	names gateway.Names // empty as long as there is no route
-}
-
-// upstreamVar is the variable of a request that has the address of its upstream.
-const upstreamVar = "dgate.upstream"
+// trace says where a request went, to placeholders and the access log. It is empty as long as
+// there is no route.
+type trace struct{ gateway.Trace }
 
 // attach makes the trace known to Caddy.
-func (t *trace) attach() {
-	ctx := t.r.Context()
+func (t *trace) attach(ctx context.Context) {
 	if repl, ok := ctx.Value(caddy.ReplacerCtxKey).(*caddy.Replacer); ok {
 		repl.Map(t.placeholder)
 	}
@@ -31,24 +25,19 @@ func (t *trace) attach() {
 	}
 }
 
-func (t *trace) upstream() string {
-	address, _ := caddyhttp.GetVar(t.r.Context(), upstreamVar).(string)
-	return address
-}
-
 // placeholder answers {http.dgate.*}.
 func (t *trace) placeholder(key string) (any, bool) {
 	switch key {
 	case "http.dgate.namespace":
-		return t.names.Namespace, true
+		return t.Namespace, true
 	case "http.dgate.route":
-		return t.names.Route, true
+		return t.Route, true
 	case "http.dgate.service":
-		return t.names.Service, true
+		return t.Service, true
 	case "http.dgate.module":
-		return t.names.Module, true
+		return t.Module, true
 	case "http.dgate.upstream":
-		return t.upstream(), true
+		return t.Upstream, true
 	}
 	return nil, false
 }
@@ -56,8 +45,8 @@ func (t *trace) placeholder(key string) (any, bool) {
 // MarshalLogObject implements [zapcore.ObjectMarshaler].
 func (t *trace) MarshalLogObject(enc zapcore.ObjectEncoder) error {
 	for _, f := range [...]struct{ name, value string }{
-		{"namespace", t.names.Namespace}, {"route", t.names.Route}, {"service", t.names.Service},
-		{"module", t.names.Module}, {"upstream", t.upstream()},
+		{"namespace", t.Namespace}, {"route", t.Route}, {"service", t.Service},
+		{"module", t.Module}, {"upstream", t.Upstream},
 	} {
 		if f.value != "" {
 			enc.AddString(f.name, f.value)

@@ -15,7 +15,8 @@ import (
 // like there, and what is done with the answer. A [Forwarder] drives it, on one goroutine.
 type Exchange struct {
 	plan  *Plan
-	match *Match
+	match Match
+	trace *Trace
 	tags  []string // of this node
 	host  string   // Host header that a script has set, or ""
 
@@ -61,6 +62,7 @@ func (x *Exchange) Next(ctx context.Context) *Target {
 	}
 	if t := x.peek(); t != nil {
 		x.now = t
+		x.trace.Upstream = t.Dial
 	}
 	x.tries++
 	return x.now

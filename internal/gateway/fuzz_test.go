@@ -31,7 +31,7 @@ func FuzzUpstreamPath(f *testing.F) {
 			}
 			g := new(Gateway)
 			g.Configure(Options{})
-			x := g.exchange(&m)
+			x := g.exchange(m, new(Trace))
 			x.Next(t.Context())
 			got := x.Direct(r).URL
 			escaped := got.EscapedPath()

@@ -202,7 +202,7 @@ func upstreamURL(t *testing.T, route *resource.Route, svc resource.Service, requ
 	if m.Plan.service, err = compileService(&svc, nil); err != nil {
 		t.Fatal(err)
 	}
-	x := New(js.Options{}, Options{Logger: zap.NewNop()}).exchange(&m)
+	x := New(js.Options{}, Options{Logger: zap.NewNop()}).exchange(m, new(Trace))
 	x.Next(t.Context())
 	return x.Direct(r).URL.RequestURI()
 }

@@ -21,22 +21,22 @@ type Forwarder interface {
 	Forward(w http.ResponseWriter, r *http.Request) error
 }
 
-// Serve answers a request as its plan says. client is the client's IP address. An error is a
-// *StatusError, and nothing has been written then.
-func (g *Gateway) Serve(w http.ResponseWriter, r *http.Request, m Match, client string, fw Forwarder) error {
+// Serve answers a request as its plan says, and notes in trace what it does. client is the client's
+// IP address. An error is a *StatusError, and nothing has been written then.
+func (g *Gateway) Serve(w http.ResponseWriter, r *http.Request, m Match, client string, trace *Trace, fw Forwarder) error {
 	p := m.Plan
+	trace.Names = p.names
 	if p.code == nil {
 		if p.service == nil {
 			return fail(http.StatusNotImplemented, "route %s has neither a service nor a module", p.route.Name)
 		}
-		x := g.exchange(&m)
-		return p.forward(w, r, x, fw)
+		return p.forward(w, r, g.exchange(m, trace), fw)
 	}
 	u, err := p.code.load(r.Context())
 	if err != nil {
 		return hookFailure(r.Context(), err)
 	}
-	s := &session{w: w, r: r, match: &m, prog: u.prog, pool: u.pool, gateway: g, before: maps.Clone(w.Header())}
+	s := &session{gateway: g, w: w, r: r, match: m, trace: trace, prog: u.prog, pool: u.pool, before: maps.Clone(w.Header())}
 	s.scope = hook.NewScope(w, r, hook.Info{
 		RemoteAddr: client, Params: m.params, MaxBody: cmp.Or(g.options.Load().Limits.Body, js.DefaultBody),
 		Service: p.serviceView(), Route: p.view, Namespace: p.namespace.view,
@@ -57,9 +57,9 @@ func (g *Gateway) Serve(w http.ResponseWriter, r *http.Request, m Match, client 
 }
 
 // exchange readies a request for the service of its plan.
-func (g *Gateway) exchange(m *Match) *Exchange {
+func (g *Gateway) exchange(m Match, trace *Trace) *Exchange {
 	svc := m.Plan.service
-	return &Exchange{plan: m.Plan, match: m, tags: g.options.Load().tags, targets: svc.targets, first: svc.first()}
+	return &Exchange{plan: m.Plan, match: m, trace: trace, tags: g.options.Load().tags, targets: svc.targets, first: svc.first()}
 }
 
 // forward proxies a request and gives a failure its status.
@@ -92,7 +92,8 @@ type session struct {
 	gateway *Gateway
 	w       http.ResponseWriter
 	r       *http.Request
-	match   *Match
+	match   Match
+	trace   *Trace
 	prog    *js.Program
 	pool    *js.Pool
 	scope   *hook.Scope
@@ -115,7 +116,7 @@ func (s *session) answer() error {
 // proxy runs the hooks around the upstream.
 func (s *session) proxy(fw Forwarder) error {
 	p := s.match.Plan
-	x := s.gateway.exchange(s.match)
+	x := s.gateway.exchange(s.match, s.trace)
 	if s.prog.Has(hook.FetchUpstream) {
 		if err := s.chooseUpstream(x); err != nil {
 			return err
@@ -252,7 +253,7 @@ func (s *session) forget() {
 
 // log notes what went wrong where the client does not get to see it.
 func (s *session) log(err error) {
-	names := s.match.Plan.Names()
+	names := s.match.Plan.names
 	s.gateway.options.Load().Logger.Warn("a hook or the upstream failed, and the client was answered otherwise",
 		zap.String("namespace", names.Namespace), zap.String("route", names.Route), zap.Error(err))
 }

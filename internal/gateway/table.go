@@ -34,22 +34,21 @@ type Plan struct {
 	service   *service // nil: modules answer
 	code      *code    // nil: no modules
 	headers   planHeaders
+	names     Names
 	view      *hook.Route
 }
 
 // planHeaders are the values of the X-DGate-* headers, made once.
 type planHeaders struct{ namespace, route, service []string }
 
-// Names are what logs and placeholders say of a plan.
+// Names are the resources behind a plan, for logs and placeholders.
 type Names struct{ Namespace, Route, Service, Module string }
 
-// Names names the resources behind the plan.
-func (p *Plan) Names() Names {
-	n := Names{Namespace: p.route.Namespace, Route: p.route.Name, Service: p.route.Service}
-	if len(p.route.Modules) > 0 {
-		n.Module = p.route.Modules[0]
-	}
-	return n
+// Trace tells what became of a request, while it runs and afterwards.
+type Trace struct {
+	Names
+	// Upstream is the address of the upstream that was tried last, or "".
+	Upstream string
 }
 
 // Match finds the plan of a request. An empty namespace means the one that serves requests which
@@ -129,6 +128,7 @@ func compile(objs *objects, prev *namespace, unit func([]*resource.Module) *code
 // plan compiles one route.
 func (n *namespace) plan(route *resource.Route, objs *objects, unit func([]*resource.Module) *code) (*Plan, error) {
 	p := &Plan{namespace: n, route: route, view: routeView(route)}
+	p.names = Names{Namespace: route.Namespace, Route: route.Name, Service: route.Service}
 	p.headers = planHeaders{namespace: []string{route.Namespace}, route: []string{route.Name}}
 	if route.Service != "" {
 		if p.service = n.services[route.Service]; p.service == nil {
@@ -144,6 +144,7 @@ func (n *namespace) plan(route *resource.Route, objs *objects, unit func([]*reso
 			}
 		}
 		p.code = unit(modules)
+		p.names.Module = route.Modules[0]
 	}
 	return p, nil
 }
