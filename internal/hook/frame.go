@@ -19,7 +19,7 @@ type frame struct {
 	c  *vmCache
 
 	hook   int
-	waited bool // the running hook has waited: what it sends goes out at once
+	unsent bool // the running hook has written something that is not flushed
 	// up is the answer that the running responseModifier works on, else nil.
 	up *upstream
 

@@ -265,13 +265,16 @@ func TestReturnedResponse(t *testing.T) {
 
 // TestStreaming checks that what a handler sends between waits goes out at once.
 func TestStreaming(t *testing.T) {
-	pool := newPool(t, handlerModule(`s.send("a"); await dgate.asyncSleep(0.001); s.send("b"); s.send("c"); await q.readBody(); s.send("d")`), js.Limits{})
+	pool := newPool(t, handlerModule(`s.send("a"); await dgate.asyncSleep(0.001); s.send("b"); s.send("c"); await dgate.asyncSleep(0.001); await dgate.asyncSleep(0.001); s.send("d")`), js.Limits{})
 	w := &chunks{ResponseRecorder: httptest.NewRecorder()}
 	if err := newScope(w, get()).RequestHandler(borrow(t, pool)); err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]string{"a", "b", "c", "d"}, w.sent); diff != "" {
+	if diff := cmp.Diff([]string{"a", "bc"}, w.sent); diff != "" {
 		t.Errorf("flushed (-want +got):\n%s", diff)
+	}
+	if rest := w.Body.String(); rest != "d" {
+		t.Errorf("%q was not flushed, want d", rest)
 	}
 }
 

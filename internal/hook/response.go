@@ -123,6 +123,7 @@ func (f *frame) setStatus(what string, v goja.Value) {
 func (f *frame) write(data []byte) {
 	s := f.s
 	s.writeHeader(http.StatusOK)
+	f.unsent = true
 	if len(data) == 0 {
 		return
 	}
@@ -131,9 +132,6 @@ func (f *frame) write(data []byte) {
 	// An answer that has no body by its status or method swallows what is sent.
 	if err != nil && !errors.Is(err, http.ErrBodyNotAllowed) {
 		f.vm.Throw(err)
-	}
-	if f.waited {
-		f.flush()
 	}
 }
 
@@ -155,6 +153,7 @@ func (f *frame) redirectTo(target string, status int) {
 	}
 	s.status = status
 	s.writeHeader(status)
+	f.unsent = true
 	if get && s.r.Method == http.MethodGet {
 		f.write([]byte("<a href=\"" + html.EscapeString(location) + "\">" + http.StatusText(status) + "</a>.\n\n"))
 	}

@@ -91,13 +91,13 @@ func (s *Scope) call(vm *js.VM, hook int, result func(*frame, goja.Value) error)
 
 // run runs a hook to its end. result gets what it has returned, if that can matter.
 func (s *Scope) run(f *frame, hook int, result func(*frame, goja.Value) error, args ...goja.Value) error {
-	f.hook, f.waited = hook, false
+	f.hook, f.unsent = hook, false
 	r := f.vm.Start(s.r.Context(), hook, f, args...)
+	var before func()
 	if !r.Done() {
-		f.waited = true
-		f.flush()
+		before = f.flush
 	}
-	v, err := r.Wait()
+	v, err := r.WaitEach(before)
 	if err == nil {
 		_, object := v.(*goja.Object)
 		if !object && hook != FetchUpstream {
@@ -143,9 +143,11 @@ func (f *frame) respond(v goja.Value) error {
 	return err
 }
 
-// flush sends what has been written so far, where that is possible.
+// flush sends what has been written so far, where that is possible. It is called
+// when a hook waits: what is written last goes out with its length.
 func (f *frame) flush() {
-	if f.s.wrote {
+	if f.unsent {
+		f.unsent = false
 		_ = http.NewResponseController(f.s.w).Flush() // it says whether it is supported
 	}
 }

@@ -1,7 +1,6 @@
 package hook
 
 import (
-	"math/big"
 	"reflect"
 	"slices"
 	"time"
@@ -74,14 +73,7 @@ func (c *vmCache) keep(key string, v goja.Value) kept {
 
 // primitive is the Go form of a JavaScript primitive; strings of goja cannot be
 // shared between VMs because they find out lazily whether they are ASCII.
-func primitive(v goja.Value) any {
-	switch x := v.Export().(type) {
-	case *big.Int:
-		return new(big.Int).Set(x)
-	default:
-		return x
-	}
-}
+func primitive(v goja.Value) any { return v.Export() }
 
 // value makes the kept value on c's VM.
 func (k kept) value(c *vmCache) goja.Value {

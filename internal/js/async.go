@@ -15,16 +15,19 @@ var errTimers = errors.New("too many timers")
 // and returns a promise. When work returns, the promise is fulfilled on the
 // loop with convert(v), or rejected with the error; a panic in work rejects
 // it too. If the call ends before, the context is cancelled and the result
-// dropped.
+// dropped. The position of what it was rejected with is that of the call of Async.
 func Async[T any](vm *VM, work func(context.Context) (T, error), convert func(*VM, T) goja.Value) goja.Value {
 	p, resolve, reject := vm.NewPromise()
+	caller := vm.caller()
 	settle := vm.Pending()
 	ctx := vm.Context()
 	go func() {
 		v, err := recovered(ctx, work)
 		settle(func() {
 			if err != nil {
-				reject(vm.Error(err))
+				obj := vm.Error(err)
+				vm.calledAt(obj, caller)
+				reject(obj)
 				return
 			}
 			var out goja.Value
@@ -42,7 +45,7 @@ func Async[T any](vm *VM, work func(context.Context) (T, error), convert func(*V
 func recovered[T any](ctx context.Context, work func(context.Context) (T, error)) (v T, err error) {
 	defer func() {
 		if x := recover(); x != nil {
-			err = &goPanic{x, debug.Stack()}
+			err = &goError{x, debug.Stack()}
 		}
 	}()
 	return work(ctx)

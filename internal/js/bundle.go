@@ -66,10 +66,11 @@ func (b *bundler) bundle() (*bundled, error) {
 			"import-meta":     false,
 			"decorators":      false,
 			"using":           false,
-			// goja computes any power of a BigInt, however large; the function
-			// that this makes of ** refuses BigInt.
-			"exponent-operator": false,
+			// goja computes whatever is asked of a BigInt, in one step that nothing
+			// can interrupt: 1n << 10000000000n takes all memory there is.
+			"bigint": false,
 		},
+		LogOverride:    map[string]api.LogLevel{"bigint": api.LogLevelError},
 		TsconfigRaw:    `{"compilerOptions":{"verbatimModuleSyntax":false}}`,
 		Banner:         map[string]string{"js": "(function(" + param + "){"},
 		Footer:         map[string]string{"js": "})"},
@@ -216,6 +217,9 @@ func (b *bundler) unknown(spec string) string {
 	if host := b.engine.moduleNames(); len(host) > 0 {
 		msg += "; built in: " + strings.Join(host, ", ")
 	}
+	if !reserved(spec) {
+		msg += "; a route must list the modules that its entry imports"
+	}
 	return msg
 }
 
@@ -305,7 +309,12 @@ func (b *bundler) errors(msgs []api.Message) error {
 	var errs []error
 	for _, m := range msgs {
 		e := &Error{Module: b.entry.Name, Kind: Syntax, Message: m.Text}
-		if strings.HasPrefix(m.Text, "module \"") && m.PluginName != "" || strings.HasPrefix(m.Text, "No matching export") {
+		switch {
+		case m.ID == "bigint":
+			e.Message = "BigInt is not supported"
+		case strings.HasPrefix(m.Text, "Top-level await is not available"):
+			e.Message = "top-level await is not supported; await inside a hook"
+		case strings.HasPrefix(m.Text, "module \"") && m.PluginName != "" || strings.HasPrefix(m.Text, "No matching export"):
 			e.Kind = Import
 			e.Message = strings.ReplaceAll(e.Message, `"`+nsHost+":", `"`)
 			e.Message = strings.ReplaceAll(e.Message, `"`+nsUser+":", `"`)

@@ -255,7 +255,7 @@ func (vm *VM) join(o *goja.Object, separator goja.Value) goja.Value {
 // bufferNames are the constructors that allocate what they are told to.
 var bufferNames = []string{
 	"ArrayBuffer", "Int8Array", "Uint8Array", "Uint8ClampedArray", "Int16Array", "Uint16Array",
-	"Int32Array", "Uint32Array", "Float32Array", "Float64Array", "BigInt64Array", "BigUint64Array",
+	"Int32Array", "Uint32Array", "Float32Array", "Float64Array",
 }
 
 // newBuffer returns a function that makes one of them, with a bound on the size.

@@ -25,6 +25,7 @@ type Program struct {
 	mask       uint32
 	code       *goja.Program
 	files      map[string]string // file names in positions → names of modules
+	supers     []string          // positions of calls of super
 	features   features
 	regexLimit time.Duration // for how long its regular expressions may match
 }
@@ -65,7 +66,7 @@ func (e *Engine) Check(ctx context.Context, src Source, lim Limits) error {
 	if err != nil {
 		return err
 	}
-	vm, err := e.newVM(ctx, p, lim, e.log)
+	vm, err := e.tryVM(ctx, p, lim, src)
 	if vm != nil {
 		e.dog.remove(&vm.slot)
 	}
@@ -90,7 +91,7 @@ func (e *Engine) Compile(ctx context.Context, sources []Source, lim Limits) (*Pr
 		if err != nil {
 			return nil, err
 		}
-		vm, err := e.newVM(ctx, p, lim, e.log)
+		vm, err := e.tryVM(ctx, p, lim, sources[0])
 		if err != nil {
 			return nil, err
 		}
@@ -103,6 +104,18 @@ func (e *Engine) Compile(ctx context.Context, sources []Source, lim Limits) (*Pr
 		}
 		return &q, nil
 	})
+}
+
+// tryVM makes the first VM of a program.
+func (e *Engine) tryVM(ctx context.Context, p *Program, lim Limits, entry Source) (*VM, error) {
+	vm, err := e.newVM(ctx, p, lim, e.log)
+	if failed, ok := errors.AsType[*Error](err); ok && failed.Kind == NotFunction {
+		if pos := findName(entry, strings.Fields(failed.Message)[0]); pos >= 0 {
+			at := (&checker{entry}).error(failed.Kind, pos, "")
+			failed.Line, failed.Column = at.Line, at.Column
+		}
+	}
+	return vm, err
 }
 
 // contentHash identifies sources together with what of the limits is compiled in.
@@ -147,6 +160,9 @@ func (e *Engine) build(sources []Source, lim Limits, stubs bool) (p *Program, st
 		return nil, false, err
 	}
 	p = &Program{entry: sources[0].Name, entryFile: sources[0].file(), hash: contentHash(sources, lim), files: out.files, features: detect(out.code)}
+	for _, s := range sources {
+		p.supers = append(p.supers, supers(s)...)
+	}
 	p.regexLimit = regexClock.cover(lim.CPU)
 	p.code, err = compileScript(sources[0], out)
 	return p, b.stubbed, err
@@ -166,6 +182,7 @@ func compileScript(entry Source, out *bundled) (*goja.Program, error) {
 	if err != nil {
 		return nil, syntaxError(entry, out.files, err)
 	}
+	placeLoops(ast, src.String())
 	prog, err := goja.CompileAST(ast, false)
 	if err != nil {
 		return nil, syntaxError(entry, out.files, err)

@@ -55,8 +55,9 @@ type Engine struct {
 	env     func() map[string]string
 	log     *zap.Logger
 
-	dog   *watchdog
-	cache programCache
+	dog     *watchdog
+	cache   programCache
+	garbage collector
 
 	vms   atomic.Int64  // how many there are
 	vmMax atomic.Int64  // how many there may be: four times the largest Limits.VMs of a pool

@@ -77,6 +77,8 @@ func (e *Error) Error() string {
 	switch {
 	case e.File != "" && e.Line > 0:
 		fmt.Fprintf(&b, "%s:%d:%d: ", e.File, e.Line, e.Column)
+	case e.File != "":
+		b.WriteString(e.File + ": ")
 	case e.Module != "":
 		b.WriteString(e.Module + ": ")
 	}

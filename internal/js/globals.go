@@ -1,7 +1,9 @@
 package js
 
 import (
+	"os"
 	"slices"
+	"strings"
 
 	"github.com/dop251/goja"
 )
@@ -17,6 +19,7 @@ func init() {
 		{"global", newGlobalThis},
 		{"console", newConsole},
 		{"process", newProcess},
+		{"DataView", newDataView},
 		{"JSON", newJSON},
 		{"queueMicrotask", newQueueMicrotask},
 		{"setTimeout", newTimer("setTimeout", true, false)},
@@ -41,6 +44,9 @@ type globalNames struct {
 }
 
 func (g globalNames) Get(key string) goja.Value {
+	if unsupported(key) {
+		return nil
+	}
 	var v goja.Value
 	if x := g.vm.engine.globals[key]; x != nil {
 		v = x.New(g.vm)
@@ -65,7 +71,7 @@ func (g globalNames) Set(key string, v goja.Value) bool {
 
 // Has does not ask the original for its value, which would make it.
 func (g globalNames) Has(key string) bool {
-	return g.vm.engine.globals[key] != nil || slices.Contains(g.original.GetOwnPropertyNames(), key)
+	return g.vm.engine.globals[key] != nil || !unsupported(key) && slices.Contains(g.original.GetOwnPropertyNames(), key)
 }
 
 func (g globalNames) Delete(string) bool { return true }
@@ -100,7 +106,22 @@ func newJSON(vm *VM) goja.Value {
 	return obj
 }
 
-// newProcess makes process, which has nothing but env.
+// unsupported reports whether a global of goja's is kept from scripts: those of
+// BigInt, which bundle refuses the literals of.
+func unsupported(name string) bool { return strings.HasPrefix(name, "Big") }
+
+// newDataView makes DataView, without what reads BigInt.
+func newDataView(vm *VM) goja.Value {
+	obj := vm.builtin("DataView")
+	if proto, ok := obj.Get("prototype").(*goja.Object); ok {
+		for _, name := range [...]string{"getBigInt64", "getBigUint64", "setBigInt64", "setBigUint64"} {
+			_ = proto.Delete(name)
+		}
+	}
+	return obj
+}
+
+// newProcess makes process, which has nothing but env and host.
 func newProcess(vm *VM) goja.Value {
 	p := vm.rt.NewObject()
 	env := vm.rt.NewObject()
@@ -110,6 +131,9 @@ func newProcess(vm *VM) goja.Value {
 		}
 	}
 	_ = p.Set("env", env)
+	if name, err := os.Hostname(); err == nil {
+		_ = p.Set("host", name)
+	}
 	return p
 }
 

@@ -38,18 +38,18 @@ func (h *heapReader) baseline() uint64 {
 	return max(h.objects, min(h.goal, 4*h.live+64<<20))
 }
 
-// collecting is whether a collection is under way that collect has started.
-var collecting atomic.Bool
+// collector starts garbage collections.
+type collector struct{ running atomic.Bool }
 
-// collect starts a garbage collection, for after a script that has taken too
-// much. Until then what it has left behind would count as normal, and the next
-// such script would be allowed twice as much.
-func collect() {
-	if collecting.Swap(true) {
+// collect starts one unless it is under way, for after a script that has taken
+// too much. Until then what it has left behind would count as normal, and the
+// next such script would be allowed twice as much.
+func (c *collector) collect() {
+	if c.running.Swap(true) {
 		return
 	}
 	go func() {
 		runtime.GC()
-		collecting.Store(false)
+		c.running.Store(false)
 	}()
 }

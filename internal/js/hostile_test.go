@@ -96,7 +96,6 @@ func TestOneCallBombs(t *testing.T) {
 		"array, computed":   `new globalThis["Uint" + "8Array"](2 ** 34)`,
 		"array constructor": `new (new Uint8Array(1)).constructor(2 ** 34)`,
 		"array of":          `Uint8Array.from({ length: 2 ** 34 })`,
-		"power of BigInt":   `2n ** (2n ** 40n)`,
 		"eval":              `eval("(".repeat(5e6))`,
 		"indirect eval":     `(0, eval)("[".repeat(1e7))`,
 		"Function":          `new Function("!".repeat(1e7) + "1")`,

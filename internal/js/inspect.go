@@ -64,9 +64,6 @@ func (in *inspector) value(v goja.Value, depth int) {
 		in.WriteString("Symbol(" + v.String() + ")")
 	default:
 		in.WriteString(v.String())
-		if goja.IsBigInt(v) {
-			in.WriteByte('n')
-		}
 	}
 }
 
@@ -118,7 +115,7 @@ func (in *inspector) object(o *goja.Object, depth int) {
 		in.WriteString(in.call(o, "toISOString"))
 	case "RegExp":
 		in.WriteString(in.call(o, "toString"))
-	case "String", "Number", "Boolean", "Symbol", "BigInt":
+	case "String", "Number", "Boolean", "Symbol":
 		in.WriteString("[" + class + ": " + o.String() + "]")
 	default:
 		if n := o.Get("byteLength"); n != nil && o.Get("BYTES_PER_ELEMENT") != nil {

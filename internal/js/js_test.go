@@ -137,6 +137,7 @@ func TestCall(t *testing.T) {
 		"host require":    {`const t = require("dgate/test"); exports.requestHandler = () => t.twice(t.answer)`, "84"},
 		"host default":    {`import t from "dgate/test"; export const requestHandler = () => t.twice(4)`, "8"},
 		"env":             {`export const requestHandler = () => process.env.STAGE + Object.keys(process.env).length`, "test1"},
+		"host":            {`import { answer } from "dgate/test"; export const requestHandler = () => typeof process.host + (process.host.length > 0)`, "stringtrue"},
 		"microtask order": {`export async function requestHandler() { let s = ""; setTimeout(() => s += "t"); queueMicrotask(() => s += "m"); await null; s += "a"; await new Promise(r => setTimeout(r)); return s }`, "mat"},
 	}
 	for name, tt := range tests {
@@ -149,14 +150,36 @@ func TestCall(t *testing.T) {
 }
 
 func TestErrorPosition(t *testing.T) {
-	res := call(t, newTestEngine(), Limits{}, ts("type A = string\n\nexport function requestHandler() {\n  const a: A = \"x\"\n  throw new TypeError(\"bad \" + a)\n}\n"))
-	if res.err == nil {
-		t.Fatal("no error")
+	const handler = "\nexport async function requestHandler() {\n  const a = parseInt(\"1\")\n"
+	tests := map[string]struct{ code, want string }{
+		"thrown":                      {"type A = string\n\nexport function requestHandler() {\n  const a: A = \"x\"\n  throw new TypeError(\"bad \" + a)\n}\n", `main.ts:5:9: requestHandler: TypeError: bad x`},
+		"class of errors":             {"class MyErr extends Error { constructor(m) {\nsuper(m); this.name = 'MyErr' } }" + handler + "  throw new MyErr('x') }", `main.ts:5:9: requestHandler: MyErr: x`},
+		"class of a class of errors":  {"class A extends TypeError { constructor(m) {\nsuper(m) } } class B extends A { constructor(m) { super(m) } }" + handler + "  throw new B('x') }", `main.ts:5:9: requestHandler: TypeError: x`},
+		"class without a constructor": {"class A extends Error {\n}" + handler + "  throw new A('x') }", `main.ts:5:9: requestHandler: Error: x`},
+		"thrown in a constructor":     {"class A { constructor() {\n  null.x } }" + handler + "  new A() }", `main.ts:2:8: requestHandler: TypeError: Cannot read property 'x' of undefined`},
+		"rejected by Go":              {"import { later } from 'dgate/test'" + handler + "  await later('fail') }", `main.ts:4:9: requestHandler: Error: later failed`},
+		"rejected by Go, deeper":      {"import { later } from 'dgate/test'; const f = () =>\n  later('fail')" + handler + "  await f() }", `main.ts:2:3: requestHandler: Error: later failed`},
+		"rejected by Go, not awaited": {"import { later } from 'dgate/test'" + handler + "  const p = later('fail')\n  await null; await p }", `main.ts:4:13: requestHandler: Error: later failed`},
+		"while (true) {}":             {handler + "  while (true) {}\n}", `main.ts:4:3: requestHandler: computed for longer than 50ms`},
+		"while (true);":               {handler + "  while (true);\n}", `main.ts:4:3: requestHandler: computed for longer than 50ms`},
+		"while (1) with a comment":    {handler + "  while (1) {\n // nothing\n }\n}", `main.ts:4:3: requestHandler: computed for longer than 50ms`},
+		"for (;;);":                   {handler + "  for (;;);\n}", `main.ts:4:3: requestHandler: computed for longer than 50ms`},
+		"for (;;) {} in a function":   {"const f = (a) => {\n  if (a) for (;;) {}\n}" + handler + "  f(a) }", `main.ts:2:10: requestHandler: computed for longer than 50ms`},
+		"do {} while (true)":          {handler + "  do {} while (true)\n}", `main.ts:4:3: requestHandler: computed for longer than 50ms`},
+		"a loop that does something":  {handler + "  while (true) {\n    Date.now() }\n}", `main.ts:5:10: requestHandler: computed for longer than 50ms`},
 	}
-	if got, want := res.err.Error(), `main.ts:5:9: requestHandler: TypeError: bad x`; got != want {
-		t.Errorf("got %q, want %q\n%s", got, want, res.err.Stack)
-	}
-	if !strings.Contains(res.err.Stack, "main.ts:5:9") {
-		t.Errorf("stack %q", res.err.Stack)
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			res := call(t, newTestEngine(), Limits{CPU: 50 * time.Millisecond}, ts(tt.code))
+			if res.err == nil {
+				t.Fatal("no error")
+			}
+			if got := res.err.Error(); got != tt.want {
+				t.Errorf("got %q, want %q\n%s", got, tt.want, res.err.Stack)
+			}
+			if pos, _, _ := strings.Cut(tt.want, ": "); !strings.Contains(res.err.Stack, pos) {
+				t.Errorf("stack %q", res.err.Stack)
+			}
+		})
 	}
 }

@@ -419,7 +419,10 @@ func (s *scanner) punctuator(c byte) {
 }
 
 // operators are those of more than one character, the longest first.
-var operators = strings.Fields(">>>= === !== **= <<= >>= >>> &&= ||= == != <= >= && || ** << >> += -= *= %= &= |= ^=")
+var operators = [...]string{
+	">>>=", "===", "!==", "**=", "<<=", ">>=", ">>>", "&&=", "||=", "==", "!=", "<=", ">=", "&&", "||", "**", "<<", ">>",
+	"+=", "-=", "*=", "%=", "&=", "|=", "^=",
+}
 
 func operatorLen(s string) int {
 	if len(s) < 2 || strings.IndexByte("=&|*<>", s[1]) < 0 {

@@ -211,7 +211,7 @@ func (p *Pool) discard(vm *VM) {
 	p.engine.dog.remove(&vm.slot)
 	if vm.slot.fired == Heap {
 		vm.forget()
-		collect()
+		p.engine.garbage.collect()
 	}
 	p.release()
 }

@@ -3,6 +3,7 @@ package js
 import (
 	"errors"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -16,7 +17,7 @@ const maxFrames = 20
 var framePC = regexp.MustCompile(`:(\d+):(\d+)\(\d+\)`)
 
 // framePosition finds file, line and column in a line of a stack.
-var framePosition = regexp.MustCompile(`^\s*at (?:.* \()?([^()\s]+):(\d+):(\d+)\)?$`)
+var framePosition = regexp.MustCompile(`^\s*at (?:.* \()?(([^()\s]+):(\d+):(\d+))\)?$`)
 
 // thrown makes an error of a value that a script has thrown or rejected with.
 // frames may be nil; then the position is looked for in the value's stack.
@@ -29,9 +30,14 @@ func (vm *VM) thrown(v goja.Value, frames []goja.StackFrame, kind Kind) *Error {
 		}
 		e.Message = "exception that cannot be read"
 	}
-	e.Err = vm.causeOf(v)
 	if e.Line == 0 {
 		vm.locate(e, frames)
+	}
+	if c := vm.causeOf(v); c != nil {
+		e.Err = c.err
+		if e.Line == 0 {
+			vm.locate(e, c.caller)
+		}
 	}
 	return e
 }
@@ -53,9 +59,11 @@ func (vm *VM) describe(e *Error, v goja.Value) {
 func cleanStack(s string) string { return framePC.ReplaceAllString(s, ":$1:$2") }
 
 // parseStack takes the frames out of the text of a stack, and the position of
-// the first that is in a module.
+// the first that is in a module. Where an error has a class of its own, calls of
+// super come first, which say nothing about where it was made.
 func (vm *VM) parseStack(e *Error, stack string) {
 	var frames []string
+	inside := true // of the constructors
 	for line := range strings.Lines(stack) {
 		line = strings.TrimSpace(line)
 		if !strings.HasPrefix(line, "at ") {
@@ -64,15 +72,18 @@ func (vm *VM) parseStack(e *Error, stack string) {
 		if len(frames) < maxFrames {
 			frames = append(frames, line)
 		}
-		if e.Line != 0 {
+		if e.Line != 0 && !inside {
 			continue
 		}
-		if m := framePosition.FindStringSubmatch(line); m != nil {
-			if _, ok := vm.prog.files[m[1]]; ok {
-				e.File = m[1]
-				e.Line, _ = strconv.Atoi(m[2])
-				e.Column, _ = strconv.Atoi(m[3])
-			}
+		m := framePosition.FindStringSubmatch(line)
+		if m == nil {
+			continue
+		}
+		inside = inside && slices.Contains(vm.prog.supers, m[1])
+		if _, ok := vm.prog.files[m[2]]; ok {
+			e.File = m[2]
+			e.Line, _ = strconv.Atoi(m[3])
+			e.Column, _ = strconv.Atoi(m[4])
 		}
 	}
 	e.Stack = strings.Join(frames, "\n")
@@ -101,24 +112,35 @@ func (vm *VM) locate(e *Error, frames []goja.StackFrame) {
 	}
 }
 
-// causeOf returns the Go error behind a value that Error has made, or nil.
-func (vm *VM) causeOf(v goja.Value) error {
-	obj, ok := v.(*goja.Object)
-	if !ok {
-		return nil
-	}
-	for i := range vm.causes {
-		if vm.causes[i].obj == obj {
-			return vm.causes[i].err
+// causeOf returns what is known of a value that Error has made.
+func (vm *VM) causeOf(v goja.Value) *cause {
+	if obj, ok := v.(*goja.Object); ok {
+		for i := range vm.causes {
+			if vm.causes[i].obj == obj {
+				return &vm.causes[i]
+			}
 		}
 	}
 	return nil
 }
 
+// caller returns the top of the stack: a native function and what has called it.
+func (vm *VM) caller() []goja.StackFrame {
+	return vm.rt.CaptureCallStack(2, make([]goja.StackFrame, 0, 2))
+}
+
+// calledAt remembers what has called the function that has failed with obj.
+func (vm *VM) calledAt(obj *goja.Object, caller []goja.StackFrame) {
+	if c := vm.causeOf(obj); c != nil && c.caller == nil {
+		c.caller = caller
+	}
+}
+
 // cause is a Go error and the object that a script sees of it.
 type cause struct {
-	obj *goja.Object
-	err error
+	obj    *goja.Object
+	err    error
+	caller []goja.StackFrame // of what has failed later; may be nil
 }
 
 // maxCauses is how many Go errors of a call are remembered.
@@ -127,6 +149,6 @@ const maxCauses = 32
 // remember keeps the Go error behind obj until the call ends.
 func (vm *VM) remember(obj *goja.Object, err error) {
 	if len(vm.causes) < maxCauses && vm.active {
-		vm.causes = append(vm.causes, cause{obj, err})
+		vm.causes = append(vm.causes, cause{obj: obj, err: err})
 	}
 }

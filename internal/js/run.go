@@ -63,7 +63,7 @@ func (r *Run) start(fn goja.Callable, args []goja.Value) *Run {
 		return r.fail(&Error{Kind: Panic, Message: "the VM has been interrupted before and cannot run any more"})
 	}
 	if vm.ctx.Err() != nil {
-		return r.fail(contextError(vm.ctx))
+		return r.fail(vm.contextError(vm.ctx))
 	}
 	vm.slot.enter(0)
 	r.first(fn, args)
@@ -108,7 +108,7 @@ func panicError(x any) error {
 	case *goja.Exception:
 		return x
 	}
-	return &goPanic{x, debug.Stack()}
+	return &goError{x, debug.Stack()}
 }
 
 // worst is failure for a panic. It runs no script.
@@ -200,7 +200,7 @@ func (r *Run) Resume() bool {
 		return true
 	}
 	if vm := r.vm; vm.Context().Err() != nil {
-		r.fail(contextError(vm.own))
+		r.fail(vm.contextError(vm.own))
 	} else if vm.loop.ready() {
 		vm.slot.ctx = vm.own
 		vm.slot.enter(r.used)
@@ -212,8 +212,14 @@ func (r *Run) Resume() bool {
 
 // Wait runs the call until it has settled, its time is up or the caller's
 // context ends, and returns what it has settled with. The error is an *Error.
-func (r *Run) Wait() (goja.Value, error) {
+func (r *Run) Wait() (goja.Value, error) { return r.WaitEach(nil) }
+
+// WaitEach is Wait that calls before, if it is not nil, each time it is about to block.
+func (r *Run) WaitEach(before func()) (goja.Value, error) {
 	for !r.Resume() {
+		if before != nil {
+			before()
+		}
 		r.vm.loop.wait(r.vm.own)
 		r.used = 0
 	}
@@ -263,20 +269,20 @@ func (r *Run) fail(e *Error) *Run {
 	return r
 }
 
-// goPanic is a Go panic as an error.
-type goPanic struct {
+// goError is a Go panic as an error.
+type goError struct {
 	value any
 	stack []byte
 }
 
-func (p *goPanic) Error() string { return fmt.Sprint("panic: ", p.value) }
+func (p *goError) Error() string { return fmt.Sprint("panic: ", p.value) }
 
 // failure turns an error out of goja into ours. Where the script can no longer
 // be trusted to run, the VM is marked.
 func (vm *VM) failure(err error, kind Kind) *Error {
 	var (
 		own         *Error
-		gopanic     *goPanic
+		gopanic     *goError
 		interrupted *goja.InterruptedError
 		overflow    *goja.StackOverflowError
 		exception   *goja.Exception
@@ -313,7 +319,7 @@ func (vm *VM) interrupted(kind Kind, stack []goja.StackFrame) *Error {
 	case Heap:
 		e.Message = fmt.Sprintf("memory grew by more than %d MiB", vm.limits.Heap>>20)
 	case Timeout:
-		e.Message = fmt.Sprintf("took longer than %s", vm.limits.Timeout)
+		e.Message = vm.tookLonger()
 	case Cancelled:
 		e.Message, e.Err = "the caller has gone", context.Canceled
 	default:
@@ -330,6 +336,17 @@ func contextKind(ctx context.Context) Kind {
 	}
 	return Cancelled
 }
+
+// contextError returns the error for a context of the call that is done.
+func (vm *VM) contextError(ctx context.Context) *Error {
+	e := contextError(ctx)
+	if e.Kind == Timeout && ctx == vm.own && vm.ctx.Err() == nil { // the limit is ours, not the caller's
+		e.Message = vm.tookLonger()
+	}
+	return e
+}
+
+func (vm *VM) tookLonger() string { return fmt.Sprintf("took longer than %s", vm.limits.Timeout) }
 
 // contextError returns the error for a context that is done.
 func contextError(ctx context.Context) *Error {

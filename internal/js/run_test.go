@@ -9,9 +9,6 @@ import (
 	"time"
 
 	"github.com/dop251/goja"
-	"go.uber.org/zap"
-	"go.uber.org/zap/zapcore"
-	"go.uber.org/zap/zaptest/observer"
 )
 
 // newTestVM returns a VM that runs code.
@@ -101,6 +98,9 @@ func TestTimeout(t *testing.T) {
 		_, err := run.Wait()
 		if KindOf(err) != Timeout || !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("got %v, want kind timeout", err)
+		}
+		if want := "took longer than 30s"; !strings.HasSuffix(err.Error(), want) {
+			t.Errorf("got %v, want %s", err, want)
 		}
 		if d := time.Since(start); d != DefaultTimeout {
 			t.Errorf("took %v, want %v", d, DefaultTimeout)
@@ -304,10 +304,4 @@ func TestCallAllocations(t *testing.T) {
 	if own > 2 {
 		t.Errorf("%v allocations for a call", own)
 	}
-}
-
-// observed returns a logger and what is written to it.
-func observed() (*zap.Logger, *observer.ObservedLogs) {
-	core, logs := observer.New(zapcore.DebugLevel)
-	return zap.New(core), logs
 }

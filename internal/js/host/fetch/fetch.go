@@ -166,7 +166,7 @@ func (c *Client) do(ctx context.Context, req *request, limit int64) (*answer, er
 		client = &c.reject
 	}
 	begin := time.Now()
-	resp, err := client.Do(r)
+	resp, err := client.Do(r) //nolint:bodyclose // the answer closes it, or its context ends with the call
 	if err != nil {
 		if cause := context.Cause(ctx); cause != nil && req.timeout > 0 {
 			err = cause

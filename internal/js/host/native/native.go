@@ -153,8 +153,6 @@ func TypeName(v goja.Value) string {
 		return "string"
 	case goja.IsNumber(v):
 		return "number"
-	case goja.IsBigInt(v):
-		return "bigint"
 	}
 	return "boolean"
 }

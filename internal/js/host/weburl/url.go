@@ -123,7 +123,7 @@ var urlKeys = []string{"href", "origin", "protocol", "username", "password", "ho
 
 // Get implements goja.DynamicObject.
 func (w *webURL) Get(key string) goja.Value {
-	text := ""
+	var text string
 	switch key {
 	case "href":
 		text = w.u.Href(false)
