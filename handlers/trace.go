@@ -45,8 +45,11 @@ func (t *trace) placeholder(key string) (any, bool) {
 // MarshalLogObject implements [zapcore.ObjectMarshaler].
 func (t *trace) MarshalLogObject(enc zapcore.ObjectEncoder) error {
 	for _, f := range [...]struct{ name, value string }{
-		{"namespace", t.Namespace}, {"route", t.Route}, {"service", t.Service},
-		{"module", t.Module}, {"upstream", t.Upstream},
+		{"namespace", t.Namespace},
+		{"route", t.Route},
+		{"service", t.Service},
+		{"module", t.Module},
+		{"upstream", t.Upstream},
 	} {
 		if f.value != "" {
 			enc.AddString(f.name, f.value)
