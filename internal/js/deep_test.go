@@ -8,7 +8,7 @@ import (
 // TestDeepStructures makes natives recurse as deep as the limits let a script
 // build. A Go stack that overflows would end the process.
 func TestDeepStructures(t *testing.T) {
-	if testing.Short() {
+	if testing.Short() || underRace { // nothing in it runs side by side
 		t.Skip("slow")
 	}
 	tests := map[string]string{

@@ -13,7 +13,7 @@ import (
 // with the right kind, and leave its VM unusable.
 func TestLimits(t *testing.T) {
 	lim := Limits{CPU: 60 * time.Millisecond, Heap: 64 << 20}
-	patient := Limits{CPU: 3 * time.Second, Heap: 64 << 20}
+	patient := Limits{CPU: time.Minute, Heap: 64 << 20, Timeout: 5 * time.Minute}
 	tests := map[string]struct {
 		lim  Limits
 		code string
@@ -45,7 +45,7 @@ func TestLimits(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			start := time.Now()
+			start := cpuTime(time.Now())
 			res := call(t, newTestEngine(), tt.lim, ts("import { later } from 'dgate/test'\nexport function requestHandler() { "+tt.code+" }"))
 			if res.err == nil || res.err.Kind != tt.kind {
 				t.Fatalf("got %v %q, want kind %v", res.err, res.value, tt.kind)
@@ -53,7 +53,7 @@ func TestLimits(t *testing.T) {
 			if !res.vm.dead {
 				t.Error("the VM may run again")
 			}
-			if d := time.Since(start); d > 20*time.Second {
+			if d := cpuTime(time.Now()) - start; d > 20*time.Second {
 				t.Errorf("took %v", d)
 			}
 		})
@@ -104,12 +104,12 @@ func TestOneCallBombs(t *testing.T) {
 	}
 	for name, code := range tests {
 		t.Run(name, func(t *testing.T) {
-			start := time.Now()
-			res := call(t, newTestEngine(), Limits{CPU: 3 * time.Second}, ts("export function requestHandler() { "+code+"; return 'survived' }"))
+			start := cpuTime(time.Now())
+			res := call(t, newTestEngine(), Limits{CPU: time.Minute, Timeout: 5 * time.Minute}, ts("export function requestHandler() { "+code+"; return 'survived' }"))
 			if res.err == nil || res.err.Kind != Throw {
 				t.Errorf("got %q, %v, want an exception", res.value, res.err)
 			}
-			if d := time.Since(start); d > 20*time.Second {
+			if d := cpuTime(time.Now()) - start; d > 20*time.Second {
 				t.Errorf("took %v", d)
 			}
 		})
@@ -133,7 +133,7 @@ func TestHostileSources(t *testing.T) {
 	}
 	for name, code := range tests {
 		t.Run(name, func(t *testing.T) {
-			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
 			_, err := newTestEngine().Compile(ctx, []Source{ts(code)}, Limits{})
 			t.Log(err)
@@ -187,7 +187,7 @@ func TestCancelInterrupts(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	run.End()
-	if d := time.Since(start); d > 5*time.Second {
+	if d := time.Since(start); d > 50*time.Second {
 		t.Errorf("took %v", d)
 	}
 }
