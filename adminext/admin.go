@@ -40,7 +40,11 @@ func (a *Admin) Routes() []caddy.AdminRoute {
 // activeApp finds the app of the config that runs now. It is looked up for each request, since
 // after a failed reload this module belongs to a config that never ran.
 func activeApp() (App, error) {
-	found, err := caddy.ActiveContext().AppIfConfigured("dgate")
+	ctx := caddy.ActiveContext()
+	if ctx.Context == nil { // the admin endpoint is there before the first config runs
+		return nil, refuse(http.StatusServiceUnavailable, resource.NoLeader, "Caddy is still starting; try again")
+	}
+	found, err := ctx.AppIfConfigured("dgate")
 	if errors.Is(err, caddy.ErrNotConfigured) || err == nil && found == nil {
 		return nil, refuse(http.StatusServiceUnavailable, resource.Internal,
 			"no dgate app is configured; put these lines at the top of the Caddyfile and reload: {\n\tdgate\n}")

@@ -11,8 +11,9 @@ import (
 	"github.com/dgate-io/caddy-dgate/adminext"
 )
 
-// TestMounted has the module in the kind of mux that Caddy puts it into, with no config running.
-func TestMounted(t *testing.T) {
+// mounted is the module in the kind of mux that Caddy puts it into.
+func mounted(t *testing.T) http.Handler {
+	t.Helper()
 	info, err := caddy.GetModule("admin.api.dgate")
 	if err != nil {
 		t.Fatal(err)
@@ -29,6 +30,32 @@ func TestMounted(t *testing.T) {
 			}
 		})
 	}
+	return mux
+}
+
+// TestStarting has no config running, as when the admin endpoint is there and the apps start.
+func TestStarting(t *testing.T) {
+	for _, path := range []string{"/dgate/api/v1/service", "/dgate/readyz"} {
+		w := httptest.NewRecorder()
+		mounted(t).ServeHTTP(w, httptest.NewRequest("GET", path, nil))
+		got := readError(t, answer{status: w.Code, body: w.Body.String()})
+		if w.Code != 503 || got.Error != "Caddy is still starting; try again" || w.Header().Get("Retry-After") == "" {
+			t.Errorf("%s: %d %s %v", path, w.Code, w.Body, w.Header())
+		}
+	}
+}
+
+// TestMounted has a config running, without the app.
+func TestMounted(t *testing.T) {
+	if err := caddy.Load([]byte(`{"admin":{"disabled":true,"config":{"persist":false}}}`), true); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := caddy.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	mux := mounted(t)
 	tests := map[string]struct {
 		method, path string
 		status       int

@@ -2,6 +2,7 @@ package adminext
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"strconv"
 	"strings"
@@ -94,13 +95,22 @@ func readyz(c *call) (*reply, error) {
 	return rep, nil
 }
 
+// StorageError is what [App.Ready] answers while the node cannot read or write its storage. It
+// routes as before and takes no changes. The text is shown to clients.
+type StorageError string
+
+func (e StorageError) Error() string { return string(e) }
+
 // notReady has the words of the original DGate, and our reason if it may be told.
 func (c *call) notReady(err error) *reply {
 	body := health{Status: "not ready"}
-	switch resource.CodeOf(err) {
-	case resource.NoLeader:
+	failed, storage := errors.AsType[StorageError](err)
+	switch code := resource.CodeOf(err); {
+	case storage:
+		body.Status, body.Error = "storage failed", failed.Error()
+	case code == resource.NoLeader:
 		body.Status = "no leader"
-	case resource.Internal: // asked every few seconds, it would fill the log at a higher level
+	case code == resource.Internal: // asked every few seconds, it would fill the log at a higher level
 		c.log.Debug("not ready", zap.Error(err))
 	default:
 		body.Error = err.Error()

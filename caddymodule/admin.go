@@ -42,6 +42,8 @@ func (a *App) Ready(context.Context) error {
 	switch {
 	case status.Halted != "":
 		return resource.Errorf(resource.Internal, "%s", status.Halted)
+	case status.StorageFailed != "":
+		return adminext.StorageError(status.StorageFailed)
 	case status.Leader == "":
 		return resource.Errorf(resource.NoLeader, "no leader")
 	}

@@ -23,23 +23,28 @@ func (n *Node) Barrier(ctx context.Context) error {
 	if err := s.waitLeader(ctx); err != nil {
 		return noBarrier(err)
 	}
-	deadline, _ := ctx.Deadline()
-	applied := make(chan error, 1)
-	// Raft's timeout ends before the barrier is in the log; how long it takes then, on a disk that
-	// fails, is up to us.
-	go func() { applied <- s.raft.Barrier(max(time.Until(deadline), time.Millisecond)).Error() }()
-	select {
-	case err = <-applied:
-	case <-ctx.Done():
-		err = context.Cause(ctx)
-	}
-	switch {
+	switch err = s.barrier(ctx); {
 	case err == nil:
 		return nil
 	case errors.Is(err, raft.ErrRaftShutdown):
 		return closedError()
 	}
 	return noBarrier(err)
+}
+
+// barrier returns when everything in the log is applied, or ctx is done, which has a deadline.
+func (s *store) barrier(ctx context.Context) error {
+	deadline, _ := ctx.Deadline()
+	applied := make(chan error, 1)
+	// Raft's timeout ends before the barrier is in the log; how long it takes then, on a disk that
+	// fails, is up to us.
+	go func() { applied <- s.raft.Barrier(max(time.Until(deadline), time.Millisecond)).Error() }()
+	select {
+	case err := <-applied:
+		return err
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 }
 
 func noBarrier(err error) error {

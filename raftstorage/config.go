@@ -38,6 +38,7 @@ type Config struct {
 // timing has the spans that tests shorten.
 type timing struct {
 	open        time.Duration // an Open as a whole
+	catchUp     time.Duration // how long an Open waits for the state to be as new as the log
 	leaderWait  time.Duration // how long a proposal waits for a leader
 	propose     time.Duration // a proposal as a whole
 	drain       time.Duration // how long Close waits for running proposals
@@ -48,7 +49,7 @@ type timing struct {
 
 func defaultTiming() *timing {
 	return &timing{
-		open: 30 * time.Second, leaderWait: 5 * time.Second, propose: 10 * time.Second,
+		open: 30 * time.Second, catchUp: 20 * time.Second, leaderWait: 5 * time.Second, propose: 10 * time.Second,
 		drain: 2 * time.Second, shutdown: 10 * time.Second, snapshotGap: 30 * time.Second,
 		retry: 50 * time.Millisecond,
 	}

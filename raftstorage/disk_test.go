@@ -82,6 +82,7 @@ func TestDiskFailsWhileWriting(t *testing.T) {
 type disk struct {
 	raft.LogStore
 	raft.StableStore
+	terms  bool // saves them even while it fails, so that there is a leader
 	mu     sync.Mutex
 	err    error
 	failed chan struct{} // closed at the first failure
@@ -118,9 +119,8 @@ func (d *disk) StoreLogs(logs []*raft.Log) error {
 	return errors.Join(d.check(), ifNil(d.check(), func() error { return d.LogStore.StoreLogs(logs) }))
 }
 
-// SetUint64 saves terms even while the disk fails: raft does that when it starts.
 func (d *disk) SetUint64(key []byte, v uint64) error {
-	if bytes.Equal(key, currentTerm) {
+	if d.terms && bytes.Equal(key, currentTerm) {
 		return d.StableStore.SetUint64(key, v)
 	}
 	return errors.Join(d.check(), ifNil(d.check(), func() error { return d.StableStore.SetUint64(key, v) }))

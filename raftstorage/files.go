@@ -14,14 +14,17 @@ import (
 
 	raftboltdb "github.com/hashicorp/raft-boltdb/v2"
 	bolt "go.etcd.io/bbolt"
+	"go.uber.org/zap"
 
+	"github.com/dgate-io/caddy-dgate/internal/state"
 	"github.com/dgate-io/caddy-dgate/internal/state/boltfile"
 )
 
 // files are the open files of a data directory. The lock that keeps other processes out is that
 // of raft.db; node.lock only says whose it is.
 type files struct {
-	log *raftboltdb.BoltStore
+	log  *raftboltdb.BoltStore
+	info os.FileInfo // of raft.db
 }
 
 // logOptions are those of raft.db. Without the free list on disk, an append to a file that has
@@ -49,22 +52,32 @@ func openLog(cfg Config) (*files, error) {
 	}
 	if wasteful(report, cfg.compactSize) {
 		old, err := compactLog(cfg)
-		if err != nil {
+		switch {
+		case state.NoSpace(err):
+			cfg.Logger().Warn("no space to compact the raft log; it stays as it is", zap.Error(err))
+		case err != nil:
 			return nil, err
+		default:
+			defer old.Close() // it was only read from; the new file is locked by then
 		}
-		defer old.Close() // it was only read from; the new file is locked by then
 	}
-	opened, err := openBolt(cfg)
+	opened, err := openBolt(cfg, report.Size == 0)
 	if err != nil {
 		return nil, err
+	}
+	info, err := os.Stat(cfg.path(logFile))
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("data directory: %w", err), opened.Close())
 	}
 	if err := writeLock(cfg); err != nil {
 		return nil, errors.Join(err, opened.Close())
 	}
-	return &files{opened}, nil
+	return &files{opened, info}, nil
 }
 
-func openBolt(cfg Config) (opened *raftboltdb.BoltStore, err error) {
+// openBolt opens raft.db. One that was begun and not finished is not left behind: it would look
+// like a damaged one.
+func openBolt(cfg Config, fresh bool) (opened *raftboltdb.BoltStore, err error) {
 	err = safely(func() error {
 		opened, err = raftboltdb.New(raftboltdb.Options{Path: cfg.path(logFile), BoltOptions: logOptions(false)})
 		return err
@@ -72,7 +85,10 @@ func openBolt(cfg Config) (opened *raftboltdb.BoltStore, err error) {
 	switch {
 	case isTimeout(err):
 		return nil, inUseError(cfg)
-	case err != nil:
+	case fresh && state.NoSpace(err):
+		err = errors.Join(err, remove(cfg.path(logFile)))
+	}
+	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", cfg.path(logFile), err)
 	}
 	return opened, nil
@@ -123,10 +139,15 @@ func (f *files) close(cfg Config) error {
 	return errors.Join(removed, f.log.Close())
 }
 
-// writeLock says who we are, for the message of a process that comes later.
+// writeLock says who we are, for the message of a process that comes later; if there is space.
 func writeLock(cfg Config) error {
 	text := fmt.Sprintf("%d %s\n", os.Getpid(), time.Now().UTC().Format(time.RFC3339))
-	if err := writeFile(cfg.path(lockFile), []byte(text), false); err != nil {
+	err := writeFile(cfg.path(lockFile), []byte(text), false)
+	if state.NoSpace(err) {
+		cfg.Logger().Warn("no space for the name of this process", zap.Error(err))
+		return nil
+	}
+	if err != nil {
 		return fmt.Errorf("data directory: %w", err)
 	}
 	return nil

@@ -52,8 +52,12 @@ func (f *fsm) ApplyBatch(logs []*raft.Log) []any {
 	return answers
 }
 
-// Snapshot implements raft.FSM.
+// Snapshot implements raft.FSM. Raft would make a directory that is gone again, and the next start
+// would find a snapshot without a log.
 func (f *fsm) Snapshot() (raft.FSMSnapshot, error) {
+	if err := f.s.storageFailure(); err != nil {
+		return nil, err
+	}
 	snap, err := f.s.db.BeginSnapshot()
 	if err != nil {
 		return nil, err

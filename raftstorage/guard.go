@@ -2,6 +2,7 @@ package raftstorage
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"runtime"
@@ -31,6 +32,7 @@ type guard struct {
 
 	mu       sync.Mutex
 	failures []failure
+	broken   context.CancelCauseFunc // told of failures, see whileWorking; or nil
 }
 
 // failure is something that does not work at the moment.
@@ -46,6 +48,11 @@ func (g *guard) start() { g.running.Store(true) }
 func (g *guard) failed() error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	return g.failing()
+}
+
+// failing is failed for those who have the lock.
+func (g *guard) failing() error {
 	var errs []error
 	for _, f := range g.failures {
 		errs = append(errs, fmt.Errorf("%s: %w", f.what, f.err))
@@ -53,10 +60,25 @@ func (g *guard) failed() error {
 	return errors.Join(errs...)
 }
 
+// whileWorking is ctx until something fails; that is its cause then. It is for one caller.
+func (g *guard) whileWorking(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if err := g.failing(); err != nil {
+		cancel(err)
+	}
+	g.broken = cancel
+	return ctx, func() { cancel(nil) }
+}
+
 // note records that something failed, or with nil that it works again.
 func (g *guard) note(what string, err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if err != nil && g.broken != nil {
+		g.broken(fmt.Errorf("%s: %w", what, err))
+	}
 	i := slices.IndexFunc(g.failures, func(f failure) bool { return f.what == what })
 	switch {
 	case i < 0 && err != nil:

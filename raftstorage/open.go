@@ -115,6 +115,9 @@ func (s *store) bringUp() error {
 			s.upkeep.restored(meta.Index)
 			return nil
 		}
+		if state.NoSpace(err) {
+			return fmt.Errorf("no space to restore snapshot %s: %w", meta.ID, err)
+		}
 		s.log().Error("a snapshot cannot be used; trying the one before", zap.String("snapshot", meta.ID), zap.Error(err))
 		s.snaps.hide(meta.ID)
 		problems = append(problems, fmt.Errorf("snapshot %s: %w", meta.ID, err))
@@ -226,7 +229,12 @@ func (s *store) checkClusterID() error {
 	case err != nil && !errors.Is(err, os.ErrNotExist):
 		return fmt.Errorf("data directory: %w", err)
 	}
-	if err := writeFile(path, []byte(id+"\n"), false); err != nil { // a copy: made again if it is lost
+	err = writeFile(path, []byte(id+"\n"), false)
+	if state.NoSpace(err) {
+		s.log().Warn("no space for the copy of the cluster's id", zap.Error(err)) // made at another start
+		return nil
+	}
+	if err != nil {
 		return fmt.Errorf("data directory: %w", err)
 	}
 	return nil

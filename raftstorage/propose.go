@@ -1,6 +1,7 @@
 package raftstorage
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -63,10 +64,7 @@ func (s *store) writable() error {
 	if err := s.db.Halted(); err != nil {
 		return &resource.Error{Code: resource.NoLeader, Message: "this node is read-only: " + err.Error(), Err: err}
 	}
-	if err := s.guard.failed(); err != nil {
-		return &resource.Error{Code: resource.NoLeader, Message: "the storage of this node fails: " + err.Error(), Err: err}
-	}
-	return nil
+	return s.storageFailure()
 }
 
 // submit tries until the command is applied, or time is up. Trying again after an unknown outcome
@@ -92,7 +90,7 @@ func (s *store) submit(ctx context.Context, entries [][]byte) (state.Outcome, er
 		case err == nil:
 			return outcome, nil
 		case ctx.Err() != nil:
-			return state.Outcome{}, unknownOutcome(context.Cause(ctx))
+			return state.Outcome{}, unknownOutcome(cmp.Or(s.storageFailure(), context.Cause(ctx)))
 		case !neverApplied(err):
 			doubt = err
 		}

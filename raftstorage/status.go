@@ -47,7 +47,7 @@ func (n *Node) Status() Status {
 		SnapshotIndex: s.upkeep.snapshotIndex.Load(),
 		Rebuilt:       s.rebuilt,
 	}
-	if err := s.guard.failed(); err != nil {
+	if err := s.storageFailure(); err != nil {
 		st.StorageFailed = err.Error()
 	}
 	if err := s.db.Halted(); err != nil {

@@ -79,14 +79,14 @@ func (s *store) startRaft() (err error) {
 	conf.Logger = newLogger(s.cfg.Logger)
 	notify := make(chan bool, 16)
 	conf.NotifyCh = notify
-	_, transport := raft.NewInmemTransport(localAddress)
+	_, inmem := raft.NewInmemTransport(localAddress)
+	transport := &loopback{inmem, s.guard.start}
 
 	s.wg.Go(func() { s.followLeadership(notify) })
 	s.raft, err = newRaft(conf, &fsm{s}, s.guard, s.snaps, transport)
 	if err != nil {
 		return fmt.Errorf("start raft: %w", err)
 	}
-	s.guard.start()
 	if err := s.checkAlone(); err != nil {
 		return err
 	}
@@ -102,6 +102,19 @@ func newRaft(conf *raft.Config, f raft.FSM, g *guard, snaps raft.SnapshotStore, 
 		}
 	}()
 	return raft.NewRaft(conf, f, g, g, snaps, trans)
+}
+
+// loopback is the transport of a sole voter.
+type loopback struct {
+	*raft.InmemTransport
+	starting func()
+}
+
+// SetHeartbeatHandler implements raft.Transport. It is the last thing that raft does before its
+// goroutines start, in which it panics when its files fail.
+func (t *loopback) SetHeartbeatHandler(handler func(raft.RPC)) {
+	t.InmemTransport.SetHeartbeatHandler(handler)
+	t.starting()
 }
 
 // localAddress is the address of a sole voter. Nothing listens there; a node that joins others
@@ -123,47 +136,6 @@ func (s *store) checkAlone() error {
 	}
 	if len(servers) == 0 {
 		return errors.New("the log has no configuration")
-	}
-	return nil
-}
-
-// ready waits for what must be there before the store is used. A new store gets its first
-// command. One whose state is as new as its log can be read at once, with or without a leader;
-// otherwise there is a moment to catch up, and then it is read as it is.
-func (s *store) ready(ctx context.Context) error {
-	if s.rebuilt != "" {
-		s.log().Warn("the state is rebuilt from snapshot and log", zap.String("reason", s.rebuilt))
-	}
-	if s.db.ClusterID() == "" {
-		if err := s.caughtUp(ctx); err != nil {
-			return err
-		}
-		if s.db.ClusterID() == "" {
-			if err := s.firstCommand(ctx); err != nil {
-				return err
-			}
-		}
-	} else if s.behind {
-		ctx, cancel := context.WithTimeoutCause(ctx, s.cfg.timing.leaderWait, errors.New("no leader was elected in time"))
-		defer cancel()
-		if err := s.caughtUp(ctx); err != nil {
-			s.log().Error("the newest changes are not there yet; serving those before", zap.Uint64("index", s.db.Applied()), zap.Error(err))
-		}
-	}
-	return s.checkClusterID()
-}
-
-// caughtUp waits until this node leads and has applied its whole log.
-func (s *store) caughtUp(ctx context.Context) error {
-	if err := s.leading.wait(ctx); err != nil {
-		return err
-	}
-	left := s.cfg.timing.open
-	if deadline, ok := ctx.Deadline(); ok {
-		left = time.Until(deadline)
-	}
-	if err := s.raft.Barrier(left).Error(); err != nil {
-		return fmt.Errorf("apply the log: %w", err)
 	}
 	return nil
 }

@@ -102,8 +102,11 @@ func (s *store) tune() {
 	}
 }
 
-// snapshot takes a snapshot, if there is something new.
+// snapshot takes a snapshot, if there is something new. While storage fails raft would not answer.
 func (s *store) snapshot() error {
+	if err := s.storageFailure(); err != nil {
+		return err
+	}
 	err := s.raft.Snapshot().Error()
 	if err != nil && !errors.Is(err, raft.ErrNothingNewToSnapshot) {
 		return fmt.Errorf("snapshot: %w", err)

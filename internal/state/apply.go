@@ -63,6 +63,9 @@ func (db *DB) Apply(entries []Entry) []Outcome {
 	case db.Halted() != nil:
 		return refuse(outcomes, db.Halted())
 	}
+	if err := db.mark(); err != nil {
+		return refuse(outcomes, &StorageError{err})
+	}
 	panicked := db.applyBatch(entries, outcomes)
 	if panicked == nil {
 		return outcomes

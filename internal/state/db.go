@@ -32,6 +32,7 @@ type DB struct {
 
 	applying sync.Mutex // held by Apply, Restore and Close; guards handle against change
 	handle   *handle    // replaced under applying and mu
+	unmarked string     // boot id that is not in the dirty file, because the disk is full; or ""
 
 	mu     sync.Mutex // short: never held while anything waits
 	meta   meta
@@ -55,7 +56,8 @@ type handle struct {
 // Open opens or creates the state in dir, which is created with mode 0700 if needed. A state.db
 // that is damaged, or was not closed before the machine went down, is deleted: [DB.Rebuilt] tells,
 // and the caller brings the state back from a snapshot and the log. A state.db of a newer version
-// of the program is an error and left alone.
+// of the program is an error and left alone. On a disk that is full a sound state.db is opened and
+// can be read; it is written when there is space again.
 //
 // The caller makes sure that nobody else has the directory open.
 func Open(dir string, opts Options) (*DB, error) {
@@ -78,10 +80,14 @@ func Open(dir string, opts Options) (*DB, error) {
 			return nil, err
 		}
 	}
-	if err := markDirty(dir, opts.BootID); err != nil {
-		return nil, err
+	marked := markDirty(dir, opts.BootID)
+	if marked != nil && !NoSpace(marked) {
+		return nil, marked
 	}
-	if err := db.openFile(); err != nil {
+	if marked != nil {
+		db.unmarked = opts.BootID
+	}
+	if err := db.openFile(marked); err != nil {
 		return nil, err
 	}
 	db.feed.floor = db.meta.index
@@ -91,34 +97,6 @@ func Open(dir string, opts Options) (*DB, error) {
 
 func (db *DB) path() string    { return filepath.Join(db.dir, FileName) }
 func (db *DB) newPath() string { return db.path() + ".new" }
-
-// discard deletes the database. Nothing is lost by it: the log and its snapshots have it all.
-func (db *DB) discard(reason string) error {
-	switch err := os.Remove(db.path()); {
-	case errors.Is(err, os.ErrNotExist):
-		return nil
-	case err != nil:
-		return fmt.Errorf("rebuild state: %w", err)
-	}
-	db.rebuilt = reason
-	return nil
-}
-
-// openFile opens state.db, if it is sound, or begins a new one.
-func (db *DB) openFile() error {
-	b, m, err := openExisting(db.path())
-	if damage, ok := errors.AsType[*damageError](err); ok {
-		if err := db.discard(damage.Error()); err != nil {
-			return err
-		}
-		b, m, err = openExisting(db.path())
-	}
-	if err != nil {
-		return err
-	}
-	db.handle, db.meta = &handle{bolt: b, drained: make(chan struct{})}, m
-	return nil
-}
 
 // Rebuilt says why the state was begun anew by [Open], or "" if it was kept.
 func (db *DB) Rebuilt() string { return db.rebuilt }

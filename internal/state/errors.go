@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/dgate-io/caddy-dgate/internal/resource"
 )
@@ -32,6 +33,9 @@ func (e *StorageError) Error() string { return "write state.db: " + e.Err.Error(
 
 // Unwrap gives the cause.
 func (e *StorageError) Unwrap() error { return e.Err }
+
+// NoSpace tells that a disk is full. What is on it is sound, and there can be space again.
+func NoSpace(err error) bool { return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) }
 
 // OpError is the mistake of one operation of a command. [errors.As] finds the first one in the
 // error of an outcome; the joined error that it is part of has all.

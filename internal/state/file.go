@@ -43,6 +43,53 @@ type damageError struct{ err error }
 func (e *damageError) Error() string { return "state.db is damaged: " + e.err.Error() }
 func (e *damageError) Unwrap() error { return e.err }
 
+// discard deletes the database. Nothing is lost by it: the log and its snapshots have it all.
+func (db *DB) discard(reason string) error {
+	switch err := os.Remove(db.path()); {
+	case errors.Is(err, os.ErrNotExist):
+		return nil
+	case err != nil:
+		return fmt.Errorf("rebuild state: %w", err)
+	}
+	db.rebuilt = reason
+	return nil
+}
+
+// openFile opens state.db, if it is sound, or begins a new one. That needs the mark: a state that is
+// not synced must not look like one that is, whenever the machine goes down.
+func (db *DB) openFile(marked error) error {
+	if _, err := os.Stat(db.path()); err != nil && marked != nil {
+		return marked
+	}
+	b, m, err := openExisting(db.path())
+	if damage, ok := errors.AsType[*damageError](err); ok {
+		if err := db.discard(damage.Error()); err != nil {
+			return err
+		}
+		if marked != nil {
+			return marked
+		}
+		b, m, err = openExisting(db.path())
+	}
+	if err != nil {
+		return err
+	}
+	db.handle, db.meta = &handle{bolt: b, drained: make(chan struct{})}, m
+	return nil
+}
+
+// mark makes up for a mark that could not be left when the state was opened.
+func (db *DB) mark() error {
+	if db.unmarked == "" {
+		return nil
+	}
+	if err := markDirty(db.dir, db.unmarked); err != nil {
+		return err
+	}
+	db.unmarked = ""
+	return nil
+}
+
 // openExisting opens the database at path, creating it if there is none, and verifies all of it.
 func openExisting(path string) (*bolt.DB, meta, error) {
 	if _, err := boltfile.Check(path); err != nil {
@@ -63,20 +110,15 @@ func openExisting(path string) (*bolt.DB, meta, error) {
 func prepare(b *bolt.DB) (meta, error) {
 	m := meta{format: fileFormat}
 	var fresh bool
-	err := b.Update(func(tx *bolt.Tx) error {
-		fresh = tx.Bucket(bucketMeta) == nil
-		if !fresh {
-			return nil
+	err := b.View(func(tx *bolt.Tx) (err error) {
+		if fresh = tx.Bucket(bucketMeta) == nil; !fresh {
+			m, err = verify(tx)
 		}
-		return create(tx, &m)
-	})
-	if err != nil || fresh {
-		return m, err
-	}
-	err = b.View(func(tx *bolt.Tx) (err error) {
-		m, err = verify(tx)
 		return err
 	})
+	if fresh {
+		err = b.Update(func(tx *bolt.Tx) error { return create(tx, &m) })
+	}
 	return m, err
 }
 
