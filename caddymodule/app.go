@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"sync"
+	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
@@ -16,6 +18,7 @@ import (
 	"github.com/dgate-io/caddy-dgate/internal/change"
 	"github.com/dgate-io/caddy-dgate/internal/gateway"
 	"github.com/dgate-io/caddy-dgate/internal/manifest"
+	"github.com/dgate-io/caddy-dgate/internal/resource"
 )
 
 func init() { caddy.RegisterModule(new(App)) }
@@ -57,6 +60,9 @@ type App struct {
 	running  *settings // what the node was configured with, if Start has run
 	proxy    *handlers.Proxy
 	objects  manifest.Resources // of the resource files
+
+	background sync.WaitGroup
+	stop       context.CancelFunc // ends what runs in the background; nil if nothing does
 }
 
 // The values of App.Storage.
@@ -127,8 +133,55 @@ func (a *App) Start() error {
 	return a.store(ctx)
 }
 
-// store puts the resources of the resource files.
+// store puts the resources of the resource files. If the store cannot take them now, for want of a
+// leader or of space, what was stored before is served, and it is tried again in the background.
 func (a *App) store(ctx context.Context) error {
+	err := a.put(ctx)
+	if !later(err) {
+		return err
+	}
+	a.logger.Error("resource files are not stored yet", zap.Error(err))
+	retrying, stop := context.WithCancel(a.ctx)
+	a.stop = stop
+	a.background.Go(func() { a.retry(retrying) })
+	return nil
+}
+
+// retryPause is how long to wait before the resource files are tried again.
+const retryPause = 2 * time.Second
+
+// retry puts the resources until that succeeds, is refused, or ctx is done.
+func (a *App) retry(ctx context.Context) {
+	pause := time.NewTicker(retryPause)
+	defer pause.Stop()
+	for {
+		select {
+		case <-pause.C:
+		case <-ctx.Done():
+			return
+		}
+		err := a.put(ctx)
+		if later(err) {
+			continue
+		}
+		if err != nil {
+			a.logger.Error("resource files are refused", zap.Error(err))
+		}
+		return
+	}
+}
+
+// later tells errors that pass by themselves.
+func later(err error) bool {
+	switch resource.CodeOf(err) {
+	case resource.NoLeader, resource.Overloaded, resource.OutcomeUnknown, resource.IndexTimeout:
+		return err != nil
+	}
+	return false
+}
+
+// put stores what the resource files list, where it differs.
+func (a *App) put(ctx context.Context) error {
 	if len(a.objects) == 0 {
 		return nil
 	}
@@ -146,8 +199,14 @@ func (a *App) store(ctx context.Context) error {
 	return nil
 }
 
-// Stop implements [caddy.App]. Requests may still be running, so nothing is torn down here.
-func (a *App) Stop() error { return nil }
+// Stop implements [caddy.App]. Requests may still be running, so nothing that they use is torn down here.
+func (a *App) Stop() error {
+	if a.stop != nil {
+		a.stop()
+	}
+	a.background.Wait()
+	return nil
+}
 
 // Cleanup implements [caddy.CleanerUpper]. Requests that are still running keep what they use: the
 // node stays where it is, closed if no other configuration has it.
