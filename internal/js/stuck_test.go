@@ -44,7 +44,8 @@ func TestStuckScriptIsWaitedForInVain(t *testing.T) {
 		t.Errorf("another script, under a longer limit: %v", err)
 	}
 	close(release)
-	if err := <-done; err != nil { // it has waited, not computed
+	// It has waited and not computed, but the processor time that others took meanwhile may count.
+	if err := <-done; err != nil && KindOf(err) != CPU {
 		t.Errorf("the stuck script: %v", err)
 	}
 	if got := regexClock.cover(longer); got != longer {
