@@ -70,7 +70,7 @@ func TestBodyWithoutLength(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	resp, err := http.DefaultTransport.RoundTrip(req)
+	resp, err := s.transport.RoundTrip(req)
 	if err != nil {
 		t.Skip("the connection was closed before the answer could be read:", err) // allowed by HTTP
 	}

@@ -16,7 +16,8 @@ import (
 // server is the admin API of an app behind a real HTTP server.
 type server struct {
 	*admintest.App
-	url string
+	url       string
+	transport http.RoundTripper
 }
 
 func newServer(t *testing.T, change ...func(*admintest.App)) *server {
@@ -27,7 +28,7 @@ func newServer(t *testing.T, change ...func(*admintest.App)) *server {
 	}
 	srv := httptest.NewServer(app.Handler())
 	t.Cleanup(srv.Close)
-	return &server{app, srv.URL}
+	return &server{app, srv.URL, srv.Client().Transport}
 }
 
 // answer is a response whose body has been read.
@@ -47,7 +48,7 @@ func (s *server) send(t *testing.T, method, path, body string, headers ...string
 	for i := 0; i < len(headers); i += 2 {
 		req.Header.Add(headers[i], headers[i+1])
 	}
-	resp, err := http.DefaultTransport.RoundTrip(req)
+	resp, err := s.transport.RoundTrip(req)
 	if err != nil {
 		t.Fatal(err)
 	}

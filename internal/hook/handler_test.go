@@ -207,7 +207,7 @@ func TestHandlerOverHTTP(t *testing.T) {
 				}
 			}))
 			defer srv.Close()
-			resp, err := http.DefaultTransport.RoundTrip(httptest.NewRequestWithContext(t.Context(), http.MethodGet, srv.URL, nil))
+			resp, err := srv.Client().Transport.RoundTrip(httptest.NewRequestWithContext(t.Context(), http.MethodGet, srv.URL, nil))
 			if err != nil {
 				t.Fatal(err)
 			}

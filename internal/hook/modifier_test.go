@@ -50,7 +50,7 @@ func sendOn(t *testing.T, to *httptest.Server, r *http.Request, hostSet bool) *h
 	if !hostSet {
 		out.Host = ""
 	}
-	resp, err := http.DefaultTransport.RoundTrip(out)
+	resp, err := to.Client().Transport.RoundTrip(out)
 	if err != nil {
 		t.Fatalf("send on: %v", err)
 	}

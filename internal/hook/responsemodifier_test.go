@@ -89,7 +89,7 @@ func proxied(t *testing.T, module, method, path string) (*http.Response, string,
 	pool := newPool(t, module, js.Limits{})
 	var failed error
 	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		m := &modifying{t: t, pool: pool, scope: newScope(w, r), next: http.DefaultTransport}
+		m := &modifying{t: t, pool: pool, scope: newScope(w, r), next: back.Client().Transport}
 		proxy := httputil.ReverseProxy{
 			Rewrite:      func(p *httputil.ProxyRequest) { p.SetURL(target) },
 			Transport:    m,
