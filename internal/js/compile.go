@@ -27,7 +27,7 @@ type Program struct {
 	files      map[string]string // file names in positions → names of modules
 	supers     []string          // positions of calls of super
 	features   features
-	regexLimit time.Duration // for how long its regular expressions may match
+	regexLimit time.Duration // for how long its regular expressions may match, if it has any
 }
 
 // Has reports whether the program has the hook with that number.
@@ -163,7 +163,10 @@ func (e *Engine) build(sources []Source, lim Limits, stubs bool) (p *Program, st
 	for _, s := range sources {
 		p.supers = append(p.supers, supers(s)...)
 	}
-	p.regexLimit = regexClock.cover(lim.CPU)
+	p.regexLimit = lim.CPU
+	if p.features.backtrack {
+		p.regexLimit = regexClock.cover(lim.CPU)
+	}
 	p.code, err = compileScript(sources[0], out)
 	return p, b.stubbed, err
 }

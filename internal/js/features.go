@@ -48,7 +48,7 @@ func detect(code []byte) features {
 
 // makesRegex reports whether the code can make a regular expression of a string.
 func makesRegex(code []byte) bool {
-	for _, word := range [...]string{"RegExp", ".match", ".search"} {
+	for _, word := range [...]string{"RegExp", ".match", ".search", ".constructor", "globalThis["} {
 		if bytes.Contains(code, []byte(word)) {
 			return true
 		}

@@ -21,7 +21,7 @@ const regexSlack = 8 * tick
 // regexClock holds the time limit of backtracking regular expressions. It is
 // global because regexp2's own is: a package variable that is read whenever an
 // expression is compiled, by goja.Compile and by new RegExp in a script. It
-// only ever grows, to the longest CPU limit seen; while it is written no engine
+// only ever grows, to the longest CPU limit that a program with such expressions was compiled under; while it is written no engine
 // runs a script or compiles one.
 var regexClock = &regexLimit{limit: DefaultCPU}
 
