@@ -14,7 +14,7 @@ const module = "github.com/dgate-io/caddy-dgate"
 // layers has the packages of this module from the bottom to the top. A package imports only from
 // layers below its own, and from packages that share its line: those of one directory tree.
 var layers = [][]string{
-	{"internal/resource"},
+	{"internal/resource", "types"},
 	{"internal/js", "internal/manifest", "internal/state"},
 	{"internal/js/host", "internal/change"},
 	{"internal/hook", "internal/adminclient"},

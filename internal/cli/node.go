@@ -18,7 +18,7 @@ func (s *session) nodeCommands() []*cobra.Command {
 	status := s.nodeCommand("status", "Show the state of the node that answers", http.MethodGet, "cluster", "status")
 	changelog := s.nodeCommand("changelog", "Show how many changes there were, and a hash that is equal on all nodes", http.MethodGet, "changelog")
 	status.GroupID, changelog.GroupID = groupNode, groupNode
-	return []*cobra.Command{status, cluster, changelog}
+	return []*cobra.Command{status, cluster, changelog, s.typesCommand()}
 }
 
 // nodeCommand prints the answer to a request without a body.
