@@ -104,7 +104,8 @@ func (vm *VM) protect(fn func()) (err error) {
 }
 
 // Error returns err as a JavaScript error object: a TypeError, SyntaxError
-// or RangeError for errors of those types, what was thrown for an exception of this VM, else
+// or RangeError for errors of those types, what was thrown for an exception of this VM, what
+// its method Object(*VM) *goja.Object returns for an error that has one, else
 // an Error. If err has a method Name() string, that is the object's name.
 // Where such an object comes out of the call again, its cause is err.
 func (vm *VM) Error(err error) *goja.Object {
@@ -114,6 +115,7 @@ func (vm *VM) Error(err error) *goja.Object {
 		re    *RangeError
 		ex    *goja.Exception
 		named interface{ Name() string }
+		own   interface{ Object(*VM) *goja.Object }
 		obj   *goja.Object
 	)
 	switch {
@@ -122,6 +124,10 @@ func (vm *VM) Error(err error) *goja.Object {
 			return thrown
 		}
 		obj = vm.newError("Error", ex.Value().String())
+	case errors.As(err, &own):
+		obj = own.Object(vm)
+		vm.remember(obj, err)
+		return obj
 	case errors.As(err, &te):
 		obj = vm.newError("TypeError", err.Error())
 	case errors.As(err, &se):

@@ -9,6 +9,7 @@ import (
 	"github.com/dgate-io/caddy-dgate/internal/js"
 	"github.com/dgate-io/caddy-dgate/internal/js/host/crypto"
 	"github.com/dgate-io/caddy-dgate/internal/js/host/dgate"
+	"github.com/dgate-io/caddy-dgate/internal/js/host/domexception"
 	"github.com/dgate-io/caddy-dgate/internal/js/host/encoding"
 	"github.com/dgate-io/caddy-dgate/internal/js/host/fetch"
 	"github.com/dgate-io/caddy-dgate/internal/js/host/util"
@@ -37,7 +38,7 @@ func Modules(deps Deps) []js.Module {
 // Globals returns the globals that are not the engine's own.
 func Globals(deps Deps) []js.Global {
 	return slices.Concat(
-		[]js.Global{deps.Fetch.Global()},
+		[]js.Global{deps.Fetch.Global(), domexception.Global()},
 		encoding.Globals(),
 		weburl.Globals(),
 	)
