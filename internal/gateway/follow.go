@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 
 	"github.com/dgate-io/caddy-dgate/internal/resource"
 	"github.com/dgate-io/caddy-dgate/internal/state"
@@ -53,6 +54,9 @@ func (f *Follower) Follow(ctx context.Context) error {
 	}
 }
 
+// routed are the kinds that tables are made of. Other changes only move the index of the table.
+var routed = []string{"namespace", "service", "module", "route"}
+
 // builder compiles tables, one after the other, on the goroutine of Load, then of Follow.
 type builder struct {
 	gateway    *Gateway
@@ -67,8 +71,8 @@ func (b *builder) readAll(db *state.DB) (index uint64, err error) {
 	b.namespaces, b.dirty = map[string]*objects{}, map[string]bool{}
 	err = db.View(func(r *state.Reader) error {
 		index = r.Index()
-		for _, kind := range resource.All {
-			for rec, err := range r.List(kind.Name, "") {
+		for _, kind := range routed {
+			for rec, err := range r.List(kind, "") {
 				if err != nil {
 					return err
 				}
@@ -93,6 +97,9 @@ func (b *builder) read(db *state.DB, changes []state.Change) (index uint64, err 
 		index = r.Index()
 		for _, change := range changes {
 			for _, key := range change.Keys {
+				if !slices.Contains(routed, key.Kind) {
+					continue
+				}
 				rec, ok, err := r.Get(key)
 				if err != nil {
 					return err
@@ -109,7 +116,7 @@ func (b *builder) read(db *state.DB, changes []state.Change) (index uint64, err 
 	return index, err
 }
 
-// put takes a stored resource over, if routing needs it.
+// put takes a stored resource of a kind in routed over.
 func (b *builder) put(rec state.Record) error {
 	obj, err := rec.Object()
 	if err != nil {

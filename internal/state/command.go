@@ -131,6 +131,9 @@ func (op Op) derive() (change, error) {
 	if op.Delete {
 		return change{typ: deleteResource, key: op.Key, cond: op.If}, nil
 	}
+	if op.Key.Kind == DataKey {
+		return change{typ: putResource, key: op.Key, data: op.Data, cond: op.If}, nil
+	}
 	kind, ok := resource.ByName(op.Key.Kind)
 	if !ok || kind.Name != op.Key.Kind {
 		return change{}, resource.Errorf(resource.BadRequest, "no such kind: %s", op.Key.Kind)
