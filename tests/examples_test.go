@@ -1,0 +1,124 @@
+package tests
+
+import (
+	"context"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/dgate-io/caddy-dgate/tests/harness"
+)
+
+// TestExamples runs each example as its README tells: with its Caddyfile as it is, on other ports,
+// every command that the README shows prints what the README shows.
+func TestExamples(t *testing.T) {
+	if _, err := exec.LookPath("curl"); err != nil {
+		t.Skip("the examples use curl: ", err)
+	}
+	readmes, err := filepath.Glob("../examples/*/README.md")
+	if err != nil || len(readmes) == 0 {
+		t.Fatal("no examples: ", err)
+	}
+	for _, readme := range readmes {
+		t.Run(filepath.Base(filepath.Dir(readme)), func(t *testing.T) {
+			t.Parallel()
+			runExample(t, filepath.Dir(readme))
+		})
+	}
+}
+
+func runExample(t *testing.T, dir string) {
+	c := harness.New(t, "")
+	place := copyExample(t, dir, c)
+	c.Caddyfile = filepath.Join(place, "Caddyfile")
+	if env, err := os.ReadFile(filepath.Join(place, "example.env")); err == nil {
+		for line := range strings.Lines(string(env)) {
+			name, value, _ := strings.Cut(strings.TrimSpace(line), "=")
+			c.Setenv(name, value)
+		}
+	}
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	for _, step := range console(read(t, filepath.Join(place, "README.md"))) {
+		if strings.HasSuffix(step.command, "caddy run") {
+			continue // this has been done
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), harness.Patience)
+		out, err := c.Command(ctx, "sh", "-c", step.command).Output()
+		cancel()
+		if err != nil {
+			t.Errorf("%s: %v", step.command, err)
+		} else if !step.matches(string(out)) {
+			t.Errorf("$ %s\n%s\nREADME shows\n%s", step.command, out, step.output)
+		}
+	}
+}
+
+// localAddress is what the files of examples listen on, and connect to.
+var localAddress = regexp.MustCompile(`localhost:\d+`)
+
+// copyExample copies an example, with addresses that are free.
+func copyExample(t *testing.T, dir string, c *harness.Caddy) string {
+	place := t.TempDir()
+	addresses := map[string]string{"localhost:2019": host(c.Admin), "localhost:8080": host(c.Site)}
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		to := filepath.Join(place, strings.TrimPrefix(path, dir))
+		if d.IsDir() {
+			return os.MkdirAll(to, 0o700)
+		}
+		write(t, to, localAddress.ReplaceAllStringFunc(read(t, path), func(address string) string {
+			if addresses[address] == "" {
+				addresses[address] = reserve(t)
+			}
+			return addresses[address]
+		}))
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return place
+}
+
+// step is a command in a README, and what it prints there.
+type step struct{ command, output string }
+
+// matches compares without blanks at the end. An ellipsis stands for anything.
+func (s step) matches(output string) bool {
+	expr := strings.ReplaceAll(regexp.QuoteMeta(trimLines(s.output)), "…", "[^\x00]*")
+	return regexp.MustCompile("^" + expr + "$").MatchString(trimLines(output))
+}
+
+func trimLines(text string) string {
+	lines := strings.Split(text, "\n")
+	for i := range lines {
+		lines[i] = strings.TrimRight(lines[i], " \r")
+	}
+	return strings.TrimRight(strings.Join(lines, "\n"), "\n")
+}
+
+// console lists the steps in the console blocks of a text.
+func console(text string) []step {
+	var steps []step
+	inside := false
+	for line := range strings.Lines(text) {
+		switch command, ok := strings.CutPrefix(line, "$ "); {
+		case strings.HasPrefix(line, "```"):
+			inside = strings.HasPrefix(line, "```console")
+		case !inside:
+		case ok:
+			steps = append(steps, step{command: strings.TrimSpace(command)})
+		case len(steps) > 0:
+			steps[len(steps)-1].output += line
+		}
+	}
+	return steps
+}
