@@ -18,6 +18,7 @@ import (
 	"github.com/dgate-io/caddy-dgate/internal/js"
 	"github.com/dgate-io/caddy-dgate/internal/js/host"
 	"github.com/dgate-io/caddy-dgate/internal/js/host/fetch"
+	"github.com/dgate-io/caddy-dgate/internal/js/host/storage"
 	"github.com/dgate-io/caddy-dgate/raftstorage"
 )
 
@@ -107,7 +108,7 @@ func newNode(key nodeKey) *node {
 		Policy:    func() fetch.Policy { return n.settings.Load().fetch },
 		Forbidden: func() []netip.AddrPort { return n.settings.Load().admin },
 	})
-	deps := host.Deps{Fetch: n.fetch}
+	deps := host.Deps{Fetch: n.fetch, Cache: storage.New()}
 	n.gateway = gateway.New(js.Options{
 		Modules: host.Modules(deps), Globals: host.Globals(deps), Env: n.env,
 	}, gateway.Options{Logger: zap.NewNop()})

@@ -12,6 +12,7 @@ import (
 	"github.com/dgate-io/caddy-dgate/internal/js/host/domexception"
 	"github.com/dgate-io/caddy-dgate/internal/js/host/encoding"
 	"github.com/dgate-io/caddy-dgate/internal/js/host/fetch"
+	"github.com/dgate-io/caddy-dgate/internal/js/host/storage"
 	"github.com/dgate-io/caddy-dgate/internal/js/host/util"
 	"github.com/dgate-io/caddy-dgate/internal/js/host/weburl"
 )
@@ -20,6 +21,8 @@ import (
 type Deps struct {
 	// Fetch makes the requests of scripts.
 	Fetch *fetch.Client
+	// Cache is what "dgate/storage" keeps.
+	Cache *storage.Cache
 }
 
 // Modules returns the host modules.
@@ -27,6 +30,7 @@ func Modules(deps Deps) []js.Module {
 	modules := []js.Module{
 		deps.Fetch.Module(),
 		crypto.Module(),
+		deps.Cache.Module(),
 		util.Module(),
 		weburl.Module(),
 		{Name: "dgate/exp"},

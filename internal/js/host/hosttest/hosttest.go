@@ -17,6 +17,8 @@ type Host struct {
 	Limits  js.Limits
 	// Prelude is in front of every snippet; it usually imports.
 	Prelude string
+	// Scope is what snippets run under, if not the test itself.
+	Scope any
 }
 
 // Case is a snippet, the body of an async function, and what it must come to: the
@@ -60,7 +62,11 @@ func (h Host) Eval(tb testing.TB, code string) (string, error) {
 		tb.Fatalf("get a VM: %v", err)
 	}
 	defer pool.Put(vm)
-	run := vm.Start(tb.Context(), 0, tb) // any scope will do, but there must be one
+	scope := h.Scope
+	if scope == nil {
+		scope = tb // any will do for most modules, but there must be one
+	}
+	run := vm.Start(tb.Context(), 0, scope)
 	defer run.End()
 	v, err := run.Wait()
 	if err != nil {
