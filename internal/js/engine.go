@@ -35,6 +35,10 @@ type Options struct {
 	// Aliases map other names of hooks to the name in Hooks. An alias counts
 	// only where the hook itself is absent.
 	Aliases map[string]string
+	// Members map names of methods to the name in Hooks that they stand for. They
+	// are only looked for in the default export, and count only where the hook and
+	// its aliases are absent; see VM.Member.
+	Members map[string]string
 	// Modules are the host modules.
 	Modules []Module
 	// Globals are made when a script first uses them.
@@ -71,6 +75,7 @@ type Engine struct {
 type hookName struct {
 	name    string
 	aliases []string
+	members []string
 }
 
 // NewEngine returns an engine. It panics if there are more than 32 hooks.
@@ -95,7 +100,13 @@ func NewEngine(o Options) *Engine {
 				h.aliases = append(h.aliases, alias)
 			}
 		}
+		for member, hook := range o.Members {
+			if hook == name {
+				h.members = append(h.members, member)
+			}
+		}
 		slices.Sort(h.aliases)
+		slices.Sort(h.members)
 		e.hooks = append(e.hooks, h)
 	}
 	for i := range o.Modules {

@@ -38,6 +38,13 @@ func TestHookForms(t *testing.T) {
 		"plain, beside an export":  `export const other = 1; function requestHandler() { return "ok" }`,
 		"ends with a comment":      `const requestHandler = () => "ok" // done`,
 		"ends without a semicolon": "const requestHandler = () => \"ok\"",
+		"default with this":        `export default { answer: "ok", requestHandler() { return this.answer } }`,
+		"class with a field":       `class A { answer = "ok"; requestHandler() { return this.answer } } export default new A()`,
+		"a member for it":          `export default { answer: "ok", fetch() { return this.answer } }`,
+		"the member of a class":    `class A { answer = "ok"; fetch() { return this.answer } } export default new A()`,
+		"the member in CommonJS":   `module.exports = { fetch() { return "ok" } }`,
+		"the hook, not the member": `export default { fetch: () => "no", requestHandler: () => "ok" }`,
+		"plain, not the member":    `function requestHandler() { return "ok" } export default { fetch: () => "no" }`,
 		"class method":             `class A { requestHandler() { return "ok" } } export default new A()`,
 		"not the null one":         `export const requestHandler = null; export default { requestHandler: () => "ok" }`,
 		"generator":                `export function* requestHandler() { }`,
@@ -73,6 +80,9 @@ func TestHookMask(t *testing.T) {
 		"null is absent":      {`export const requestHandler = null`, []bool{false, false, false}},
 		"undefined is absent": {`export let requestHandler`, []bool{false, false, false}},
 		"name in a comment":   {`// requestHandler`, []bool{false, false, false}},
+		"a member":            {`export default { fetch() {} }`, []bool{true, false, false}},
+		"a member, exported":  {`export function fetch() {}`, []bool{false, false, false}},
+		"a member, declared":  {`function fetch() {}`, []bool{false, false, false}},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -119,6 +129,7 @@ func TestCheck(t *testing.T) {
 		"exported, no function":  {"// requestHandler\nconst requestHandler = 5\n\nexport {\n  a as b,\n  requestHandler\n}; const a = 1", []failure{{"not_function", "main.ts:6:3", "requestHandler must be a function"}}},
 		"CommonJS, no function":  {"const é = 1; exports.requestHandler = 5", []failure{{"not_function", "main.ts:1:22", "requestHandler must be a function"}}},
 		"default, no function":   {"\nexport default {\n  requestHandler: 5 }", []failure{{"not_function", "main.ts:3:3", "requestHandler must be a function"}}},
+		"member, no function":    {"export default { fetch: 5 }", []failure{{"not_function", "main.ts:1:18", "fetch must be a function"}}},
 		"computed, no function":  {`exports["request" + "Handler"] = 5`, []failure{{"not_function", "main.ts", "requestHandler must be a function"}}},
 		"BigInt literal":         {"\nexport const requestHandler = () => 1n << 10000000000n", []failure{{"syntax", "main.ts:2:37", "BigInt is not supported"}, {"syntax", "main.ts:2:43", "BigInt is not supported"}}},
 		"throws":                 {"\n  throw new Error('no')", []failure{{"throw", "main.ts:2:9", "Error: no"}}},

@@ -21,6 +21,7 @@ func newTestEngine() *Engine {
 	return NewEngine(Options{
 		Hooks:   testHooks,
 		Aliases: map[string]string{"fetchUpstreamUrl": "fetchUpstream"},
+		Members: map[string]string{"fetch": "requestHandler"},
 		Modules: []Module{{Name: "dgate/test", Exports: []Export{
 			{"answer", func(vm *VM) goja.Value { return vm.Runtime().ToValue(42) }},
 			{"twice", func(vm *VM) goja.Value {

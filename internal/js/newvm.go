@@ -115,27 +115,18 @@ func (b *bundleArg) touched() bool {
 
 // extract finds the hooks in what the bundle has handed out. A hook is, in
 // this order: a named export, a member of the default export, the default
-// export itself if it is a function of that name, and what is declared in the
-// entry module under that name. null counts as absent; anything else that is
-// no function is an error.
+// export itself if it is a function of that name, what is declared in the
+// entry module under that name, and a member of the default export that stands
+// for it. null counts as absent; anything else that is no function is an error.
+// A member is called as a method of the default export, everything else without this.
 func (b *bundleArg) extract() ([]goja.Callable, *Error) {
 	vm := b.vm
 	hooks := make([]goja.Callable, len(vm.engine.hooks))
 	var failed *Error
 	ex := vm.rt.Try(func() {
 		for i, h := range vm.engine.hooks {
-			for _, name := range append([]string{h.name}, h.aliases...) {
-				v := b.find(name)
-				if v == nil {
-					continue
-				}
-				fn, ok := goja.AssertFunction(v)
-				if !ok {
-					failed = &Error{Kind: NotFunction, Message: name + " must be a function", File: vm.prog.entryFile}
-					return
-				}
-				hooks[i] = fn
-				break
+			if hooks[i], failed = b.hook(i, h); failed != nil {
+				return
 			}
 		}
 	})
@@ -145,33 +136,74 @@ func (b *bundleArg) extract() ([]goja.Callable, *Error) {
 	return hooks, failed
 }
 
-// find returns what is there under the name of a hook, nil if nothing is.
-func (b *bundleArg) find(name string) goja.Value {
+// hook finds one hook.
+func (b *bundleArg) hook(i int, h hookName) (goja.Callable, *Error) {
+	for _, name := range append([]string{h.name}, h.aliases...) {
+		if v, this := b.find(name); v != nil {
+			return b.callable(name, v, this)
+		}
+	}
+	for _, name := range h.members {
+		if def := b.defaultExport(); def != nil {
+			if v := present(def, name); v != nil {
+				b.vm.member |= 1 << i
+				return b.callable(name, v, def)
+			}
+		}
+	}
+	return nil, nil
+}
+
+// callable makes a hook of what was found under a name; this is nil if it has none.
+func (b *bundleArg) callable(name string, v goja.Value, this *goja.Object) (goja.Callable, *Error) {
+	fn, ok := goja.AssertFunction(v)
+	switch {
+	case !ok:
+		return nil, &Error{Kind: NotFunction, Message: name + " must be a function", File: b.vm.prog.entryFile}
+	case this != nil:
+		return func(_ goja.Value, args ...goja.Value) (goja.Value, error) { return fn(this, args...) }, nil
+	}
+	return fn, nil
+}
+
+// find returns what is there under the name of a hook, nil if nothing is, and
+// the default export if it is a member of that.
+func (b *bundleArg) find(name string) (v goja.Value, this *goja.Object) {
 	exported, _ := b.obj.Get("exported").(*goja.Object)
 	if exported == nil {
-		return nil
+		return nil, nil
 	}
 	if v := present(exported, name); v != nil {
-		return v
+		return v, nil
 	}
-	if def, _ := exported.Get("default").(*goja.Object); def != nil {
+	if def := b.defaultExport(); def != nil {
 		if v := present(def, name); v != nil {
-			return v
+			return v, def
 		}
 		if _, ok := goja.AssertFunction(def); ok && plainName(def) == name {
-			return def
+			return def, nil
 		}
 	}
 	declared, _ := b.obj.Get("declared").(*goja.Object)
 	if declared == nil {
-		return nil
+		return nil, nil
 	}
 	if exports, _ := declared.Get("exports").(*goja.Object); exports != nil {
 		if v := present(exports, name); v != nil {
-			return v
+			return v, nil
 		}
 	}
-	return present(declared, name)
+	return present(declared, name), nil
+}
+
+// defaultExport returns the default export if it is an object or a function, else nil.
+func (b *bundleArg) defaultExport() *goja.Object {
+	exported, _ := b.obj.Get("exported").(*goja.Object)
+	if exported == nil {
+		return nil
+	}
+	def, _ := exported.Get("default").(*goja.Object)
+	return def
 }
 
 // plainName returns the name of a function without the number that esbuild

@@ -26,8 +26,8 @@ type Run struct {
 // VM.Scope returns during the call. It does not block, other than by
 // computing within the limits.
 //
-// The hook's this is undefined. A hook that the program does not have fails
-// with kind NotFunction.
+// The hook's this is the default export if the hook is a member of that, else
+// undefined. A hook that the program does not have fails with kind NotFunction.
 func (vm *VM) Start(ctx context.Context, hook int, scope any, args ...goja.Value) *Run {
 	r := vm.begin(ctx, vm.engine.hooks[hook].name, scope)
 	if vm.hooks[hook] == nil {

@@ -19,10 +19,11 @@ type VM struct {
 	log    *zap.Logger
 	pool   *Pool
 
-	slot  slot
-	loop  loop
-	run   Run
-	hooks []goja.Callable // by bit; nil where the entry has none
+	slot   slot
+	loop   loop
+	run    Run
+	hooks  []goja.Callable // by bit; nil where the entry has none
+	member uint32          // by bit: found under one of Options.Members
 
 	ctx     context.Context // of the caller
 	scope   any
@@ -54,6 +55,10 @@ func (vm *VM) Runtime() *goja.Runtime { return vm.rt }
 
 // Limits returns the limits of the VM's pool, with defaults filled in.
 func (vm *VM) Limits() Limits { return vm.limits }
+
+// Member reports whether the hook with that number was found under one of the
+// names of Options.Members, and may thus have other parameters.
+func (vm *VM) Member(hook int) bool { return vm.member&(1<<hook) != 0 }
 
 // Logger returns where the console of this VM goes.
 func (vm *VM) Logger() *zap.Logger { return vm.log }
