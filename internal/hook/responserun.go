@@ -15,6 +15,8 @@ type ResponseRun struct {
 	f   *frame
 	up  *upstream
 	run *js.Run
+
+	delivered bool // the hook has been given the body
 }
 
 // StartResponseModifier runs the hook until it has settled or waits for
@@ -27,6 +29,9 @@ func (s *Scope) StartResponseModifier(vm *js.VM, resp *http.Response) *ResponseR
 	return &ResponseRun{f: f, up: up, run: vm.Start(s.r.Context(), ResponseModifier, f, f.context(), f.upstream())}
 }
 
+// Wait goes on with the hook until it has settled or waits for the body.
+func (r *ResponseRun) Wait() { r.run.WaitUntil(r.WantsBody) }
+
 // Done tells whether the hook has settled.
 func (r *ResponseRun) Done() bool { return r.run.Done() }
 
@@ -35,6 +40,20 @@ func (r *ResponseRun) WantsBody() bool { return r.up.deliver != nil }
 
 // Deliver gives the hook the body of the answer, still encoded as its header says.
 func (r *ResponseRun) Deliver(body []byte) {
+	var err error
+	if limit := r.up.limit; limit > 0 && int64(len(body)) > limit {
+		err = errLimit
+	}
+	r.delivered = true
+	r.deliver(body, err)
+}
+
+// Refuse tells the hook why there is no body to wait for. That of the answer is left alone.
+func (r *ResponseRun) Refuse(why error) {
+	r.deliver(nil, why)
+}
+
+func (r *ResponseRun) deliver(body []byte, err error) {
 	up := r.up
 	if up.src != nil || up.loaded() {
 		return
@@ -42,16 +61,21 @@ func (r *ResponseRun) Deliver(body []byte) {
 	if up.load == nil {
 		up.load = &load{done: make(chan struct{})}
 	}
-	up.load.raw = body
-	if up.limit > 0 && int64(len(body)) > up.limit {
-		up.load.err = errLimit
-	}
+	up.load.raw, up.load.err = body, err
 	close(up.load.done)
 	if up.deliver != nil {
 		settle := up.deliver
 		up.deliver = nil
 		settle(up.wake)
 	}
+}
+
+// Abandon gives the hook up: there is no answer any more that it could change. It takes the place
+// of Finish.
+func (r *ResponseRun) Abandon() {
+	_ = r.f.end(r.run, nil)
+	r.f.up = nil
+	r.f.dropBags()
 }
 
 // Finish waits for the hook and leaves the answer as it is to be sent on. A body
@@ -66,6 +90,9 @@ func (r *ResponseRun) Finish() error {
 	f.up = nil
 	if err == nil {
 		r.up.finish()
+		if up := r.up; up.src == nil && !r.delivered && !up.wrote && up.resp.Body != http.NoBody {
+			up.resp.Body = nil
+		}
 	}
 	return err
 }
