@@ -49,6 +49,21 @@ func upstream(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.WriteString(w, "down")
 	case "/304":
 		w.WriteHeader(304)
+	case "/part":
+		w.Header().Set("Etag", `"strong"`)
+		w.Header().Set("Content-Range", "bytes 0-4/10")
+		w.Header().Set("Accept-Ranges", "bytes")
+		w.Header().Set("Digest", "sha-256=x")
+		w.Header().Set("Content-Md5", "x")
+		w.Header().Set("Last-Modified", "Thu, 01 Jan 1970 00:00:00 GMT")
+		w.WriteHeader(206)
+		_, _ = io.WriteString(w, "plain")
+	case "/weak":
+		w.Header().Set("Etag", `W/"weak"`)
+		_, _ = io.WriteString(w, "plain")
+	case "/cut":
+		w.Header().Set("Content-Length", "100")
+		_, _ = io.WriteString(w, "plain")
 	case "/big":
 		_, _ = w.Write(make([]byte, 1<<17))
 	default:
@@ -123,41 +138,49 @@ func TestResponseModifier(t *testing.T) {
 		header       http.Header
 		err          string
 	}{
-		"nothing":                {path: "/json", want: answer{200, `{"b":1,"a":2}`}, header: http.Header{"Content-Length": {"13"}}},
-		"headers":                {path: "/503", code: `u.headers.set("x-a", "b"); u.headers.del("Set-Cookie")`, want: answer{503, "down"}, header: http.Header{"X-A": {"b"}, "Set-Cookie": nil}},
-		"fields":                 {path: "/plain", code: `u.headers.set("x-a", [u.statusCode, u.statusText, u.protocol, u.contentLength, u.uncompressed].join("|"))`, want: answer{200, "plain"}, header: http.Header{"X-A": {"200|200 OK|HTTP/1.1|5|false"}}},
-		"read only":              {path: "/plain", code: `await u.readBody(); await u.readBody()`, want: answer{200, "plain"}, header: http.Header{"Content-Length": {"5"}}},
-		"read, not awaited":      {path: "/plain", code: `u.readBody()`, want: answer{200, "plain"}},
-		"read twice at once":     {path: "/plain", code: `const [a, b] = await Promise.all([u.readBody(), u.readBody()]); u.headers.set("x-a", a.byteLength + b.byteLength)`, want: answer{200, "plain"}, header: http.Header{"X-A": {"10"}}},
-		"read as a field":        {path: "/plain", code: `const p = u.readBody(); u.headers.set("x-a", u.body); await p`, want: answer{200, "plain"}, header: http.Header{"X-A": {"plain"}}},
-		"field, then promise":    {path: "/plain", code: `u.body; u.headers.set("x-a", (await u.readBody()).byteLength)`, want: answer{200, "plain"}, header: http.Header{"X-A": {"5"}}},
-		"readJson and writeJson": {path: "/json", code: `const v = await u.readJson(); v.c = 3; u.writeJson(v)`, want: answer{200, `{"b":1,"a":2,"c":3}`}, header: http.Header{"Content-Length": {"19"}, "Content-Type": {"application/json"}}},
-		"read what was written":  {path: "/json", code: `u.writeBody("new"); u.headers.set("x-a", (await u.readBody()).byteLength)`, want: answer{200, "new"}, header: http.Header{"X-A": {"3"}}},
-		"status and writeBody":   {path: "/plain", code: `u.status(202).writeBody("w")`, want: answer{202, "w"}, header: http.Header{"Content-Length": {"1"}}},
-		"statusCode":             {path: "/plain", code: `u.statusCode = 201`, want: answer{201, "plain"}},
-		"status without a body":  {path: "/plain", code: `u.status(204)`, want: answer{204, ""}, header: http.Header{"Content-Length": nil}},
-		"writeBody of nothing":   {path: "/plain", code: `u.writeBody("")`, want: answer{200, ""}, header: http.Header{"Content-Length": {"0"}}},
-		"body as a field":        {path: "/plain", code: `res.body = "field"`, want: answer{200, "field"}},
-		"redirect":               {path: "/plain", code: `u.redirect("http://r/x")`, want: answer{307, ""}, header: http.Header{"Location": {"http://r/x"}}},
-		"redirectPermanent":      {path: "/plain", code: `u.redirectPermanent("/x")`, want: answer{301, ""}, header: http.Header{"Location": {"/x"}}},
-		"gzip, untouched":        {path: "/gzip", code: ``, want: answer{200, string(gzipped(`{"zipped":true}`))}, header: http.Header{"Content-Encoding": {"gzip"}}},
-		"gzip, read":             {path: "/gzip", code: `u.headers.set("x-a", (await u.readJson()).zipped)`, want: answer{200, string(gzipped(`{"zipped":true}`))}, header: http.Header{"Content-Encoding": {"gzip"}, "X-A": {"true"}}},
-		"gzip, written":          {path: "/gzip", code: `const v = await u.readJson(); v.x = 1; u.writeJson(v)`, want: answer{200, `{"zipped":true,"x":1}`}, header: http.Header{"Content-Encoding": nil, "Content-Length": {"21"}}},
-		"a bomb":                 {path: "/bomb", code: `await u.readBody()`, err: "Error: the upstream's body is larger than the limit of 65536 bytes", want: answer{500, ""}},
-		"an unknown encoding":    {path: "/br", code: `await u.readBody()`, err: `Error: cannot decode the upstream's body: its content-encoding is "br", expected gzip, deflate or identity`, want: answer{500, ""}},
-		"over the limit":         {path: "/big", code: `await u.readBody()`, err: "Error: the upstream's body is larger than the limit of 65536 bytes", want: answer{500, ""}},
-		"over the limit, caught": {path: "/big", code: `try { await u.readBody() } catch (e) {}`, want: answer{200, string(make([]byte, 1<<17))}},
-		"readJson of no JSON":    {path: "/plain", code: `try { await u.readJson() } catch (e) { u.writeBody(e.name + (e instanceof Error)) }`, want: answer{200, "SyntaxErrortrue"}},
-		"HEAD, read":             {method: "HEAD", path: "/plain", code: `u.headers.set("x-a", (await u.readBody()).byteLength)`, want: answer{200, ""}, header: http.Header{"X-A": {"0"}, "Content-Length": {"5"}}},
-		"HEAD, written":          {method: "HEAD", path: "/plain", code: `u.writeBody("ab")`, want: answer{200, ""}, header: http.Header{"Content-Length": {"2"}}},
-		"304, read and written":  {path: "/304", code: `await u.readBody(); u.writeBody("x")`, want: answer{304, ""}},
-		"query and cookie":       {path: "/plain?k=v", code: `u.headers.set("x-a", u.query().get("k") + u.cookie()[0].name)`, want: answer{200, "plain"}, header: http.Header{"X-A": {"vc"}}},
-		"no response":            {path: "/plain", code: `u.headers.set("x-a", String(ctx.response()))`, want: answer{200, "plain"}, header: http.Header{"X-A": {"null"}}},
-		"a short form":           {path: "/plain", code: `ctx.json(1)`, err: "TypeError: ctx.json is not available in responseModifier: change ctx.upstream() instead", want: answer{500, ""}},
-		"throws":                 {path: "/plain", code: `throw new Error("x")`, err: "Error: x", want: answer{500, ""}},
-		"sets a field":           {path: "/plain", code: `u.nope = 1`, err: "TypeError: upstream.nope cannot be set; statusCode and body can, and headers.set(name, value)", want: answer{500, ""}},
-		"JSON":                   {path: "/plain", code: `u.writeBody(Object.keys(JSON.parse(JSON.stringify(u))).join())`, want: answer{200, "headers,statusCode,statusText,trailer,protocol,uncompressed,contentLength,transferEncoding"}},
-		"readWriteBody":          {path: "/plain", code: `u.headers.set("x-a", await util.readWriteBody(u, async (t) => t.toUpperCase()))`, want: answer{200, "PLAIN"}, header: http.Header{"X-A": {"PLAIN"}}},
+		"nothing":                 {path: "/json", want: answer{200, `{"b":1,"a":2}`}, header: http.Header{"Content-Length": {"13"}}},
+		"headers":                 {path: "/503", code: `u.headers.set("x-a", "b"); u.headers.del("Set-Cookie")`, want: answer{503, "down"}, header: http.Header{"X-A": {"b"}, "Set-Cookie": nil}},
+		"fields":                  {path: "/plain", code: `u.headers.set("x-a", [u.statusCode, u.statusText, u.protocol, u.contentLength, u.uncompressed].join("|"))`, want: answer{200, "plain"}, header: http.Header{"X-A": {"200|200 OK|HTTP/1.1|5|false"}}},
+		"read only":               {path: "/plain", code: `await u.readBody(); await u.readBody()`, want: answer{200, "plain"}, header: http.Header{"Content-Length": {"5"}}},
+		"read, not awaited":       {path: "/plain", code: `u.readBody()`, want: answer{200, "plain"}},
+		"read twice at once":      {path: "/plain", code: `const [a, b] = await Promise.all([u.readBody(), u.readBody()]); u.headers.set("x-a", a.byteLength + b.byteLength)`, want: answer{200, "plain"}, header: http.Header{"X-A": {"10"}}},
+		"read as a field":         {path: "/plain", code: `const p = u.readBody(); u.headers.set("x-a", u.body); await p`, want: answer{200, "plain"}, header: http.Header{"X-A": {"plain"}}},
+		"field, then promise":     {path: "/plain", code: `u.body; u.headers.set("x-a", (await u.readBody()).byteLength)`, want: answer{200, "plain"}, header: http.Header{"X-A": {"5"}}},
+		"readJson and writeJson":  {path: "/json", code: `const v = await u.readJson(); v.c = 3; u.writeJson(v)`, want: answer{200, `{"b":1,"a":2,"c":3}`}, header: http.Header{"Content-Length": {"19"}, "Content-Type": {"application/json"}}},
+		"read what was written":   {path: "/json", code: `u.writeBody("new"); u.headers.set("x-a", (await u.readBody()).byteLength)`, want: answer{200, "new"}, header: http.Header{"X-A": {"3"}}},
+		"a part, untouched":       {path: "/part", code: `await u.readBody()`, want: answer{206, "plain"}, header: http.Header{"Etag": {`"strong"`}, "Content-Range": {"bytes 0-4/10"}, "Digest": {"sha-256=x"}}},
+		"a part, rewritten":       {path: "/part", code: `u.writeBody("new")`, want: answer{200, "new"}, header: http.Header{"Etag": nil, "Content-Range": nil, "Accept-Ranges": nil, "Digest": nil, "Content-Md5": nil, "Last-Modified": {"Thu, 01 Jan 1970 00:00:00 GMT"}}},
+		"a part, of another":      {path: "/part", code: `u.writeBody("new"); u.headers.set("content-range", "bytes 1-3/7"); u.headers.set("etag", '"mine"')`, want: answer{206, "new"}, header: http.Header{"Etag": {`"mine"`}, "Content-Range": {"bytes 1-3/7"}}},
+		"a weak ETag":             {path: "/weak", code: `u.writeBody("new")`, want: answer{200, "new"}, header: http.Header{"Etag": {`W/"weak"`}}},
+		"Content-Length is set":   {path: "/plain", code: `u.headers.set("content-length", "2")`, want: answer{200, "plain"}, header: http.Header{"Content-Length": {"5"}}},
+		"Content-Length, written": {path: "/plain", code: `u.writeBody("new").headers.set("content-length", "2")`, want: answer{200, "new"}, header: http.Header{"Content-Length": {"3"}}},
+		"Content-Length is gone":  {path: "/plain", code: `u.headers.del("content-length")`, want: answer{200, "plain"}, header: http.Header{"Content-Length": {"5"}}},
+		"a broken body":           {path: "/cut", code: `await u.readBody()`, want: answer{500, ""}, err: "Error: read the upstream's body: unexpected EOF"},
+		"status and writeBody":    {path: "/plain", code: `u.status(202).writeBody("w")`, want: answer{202, "w"}, header: http.Header{"Content-Length": {"1"}}},
+		"statusCode":              {path: "/plain", code: `u.statusCode = 201`, want: answer{201, "plain"}},
+		"status without a body":   {path: "/plain", code: `u.status(204)`, want: answer{204, ""}, header: http.Header{"Content-Length": nil}},
+		"writeBody of nothing":    {path: "/plain", code: `u.writeBody("")`, want: answer{200, ""}, header: http.Header{"Content-Length": {"0"}}},
+		"body as a field":         {path: "/plain", code: `res.body = "field"`, want: answer{200, "field"}},
+		"redirect":                {path: "/plain", code: `u.redirect("http://r/x")`, want: answer{307, ""}, header: http.Header{"Location": {"http://r/x"}}},
+		"redirectPermanent":       {path: "/plain", code: `u.redirectPermanent("/x")`, want: answer{301, ""}, header: http.Header{"Location": {"/x"}}},
+		"gzip, untouched":         {path: "/gzip", code: ``, want: answer{200, string(gzipped(`{"zipped":true}`))}, header: http.Header{"Content-Encoding": {"gzip"}}},
+		"gzip, read":              {path: "/gzip", code: `u.headers.set("x-a", (await u.readJson()).zipped)`, want: answer{200, string(gzipped(`{"zipped":true}`))}, header: http.Header{"Content-Encoding": {"gzip"}, "X-A": {"true"}}},
+		"gzip, written":           {path: "/gzip", code: `const v = await u.readJson(); v.x = 1; u.writeJson(v)`, want: answer{200, `{"zipped":true,"x":1}`}, header: http.Header{"Content-Encoding": nil, "Content-Length": {"21"}}},
+		"a bomb":                  {path: "/bomb", code: `await u.readBody()`, err: "Error: the upstream's body is larger than the limit of 65536 bytes", want: answer{500, ""}},
+		"an unknown encoding":     {path: "/br", code: `await u.readBody()`, err: `Error: cannot decode the upstream's body: its content-encoding is "br", expected gzip, deflate or identity`, want: answer{500, ""}},
+		"over the limit":          {path: "/big", code: `await u.readBody()`, err: "Error: the upstream's body is larger than the limit of 65536 bytes", want: answer{500, ""}},
+		"over the limit, caught":  {path: "/big", code: `try { await u.readBody() } catch (e) {}`, want: answer{200, string(make([]byte, 1<<17))}},
+		"readJson of no JSON":     {path: "/plain", code: `try { await u.readJson() } catch (e) { u.writeBody(e.name + (e instanceof Error)) }`, want: answer{200, "SyntaxErrortrue"}},
+		"HEAD, read":              {method: "HEAD", path: "/plain", code: `u.headers.set("x-a", (await u.readBody()).byteLength)`, want: answer{200, ""}, header: http.Header{"X-A": {"0"}, "Content-Length": {"5"}}},
+		"HEAD, written":           {method: "HEAD", path: "/plain", code: `u.writeBody("ab")`, want: answer{200, ""}, header: http.Header{"Content-Length": {"2"}}},
+		"304, read and written":   {path: "/304", code: `await u.readBody(); u.writeBody("x")`, want: answer{304, ""}},
+		"query and cookie":        {path: "/plain?k=v", code: `u.headers.set("x-a", u.query().get("k") + u.cookie()[0].name)`, want: answer{200, "plain"}, header: http.Header{"X-A": {"vc"}}},
+		"no response":             {path: "/plain", code: `u.headers.set("x-a", String(ctx.response()))`, want: answer{200, "plain"}, header: http.Header{"X-A": {"null"}}},
+		"a short form":            {path: "/plain", code: `ctx.json(1)`, err: "TypeError: ctx.json is not available in responseModifier: change ctx.upstream() instead", want: answer{500, ""}},
+		"throws":                  {path: "/plain", code: `throw new Error("x")`, err: "Error: x", want: answer{500, ""}},
+		"sets a field":            {path: "/plain", code: `u.nope = 1`, err: "TypeError: upstream.nope cannot be set; statusCode and body can, and headers.set(name, value)", want: answer{500, ""}},
+		"JSON":                    {path: "/plain", code: `u.writeBody(Object.keys(JSON.parse(JSON.stringify(u))).join())`, want: answer{200, "headers,statusCode,statusText,trailer,protocol,uncompressed,contentLength,transferEncoding"}},
+		"readWriteBody":           {path: "/plain", code: `u.headers.set("x-a", await util.readWriteBody(u, async (t) => t.toUpperCase()))`, want: answer{200, "PLAIN"}, header: http.Header{"X-A": {"PLAIN"}}},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -27,6 +27,7 @@ type upstream struct {
 	// status and encoding are those of the answer as it came.
 	status   int
 	encoding string
+	facts    bodyFacts
 	limit    int64
 
 	load    *load        // the reading of src, nil until a script wants it
@@ -49,9 +50,19 @@ type load struct {
 func newUpstream(resp *http.Response, limit int64) *upstream {
 	return &upstream{
 		resp: resp, src: resp.Body, limit: limit,
-		status: resp.StatusCode, encoding: strings.ToLower(strings.TrimSpace(resp.Header.Get("Content-Encoding"))),
+		status: resp.StatusCode, facts: factsOf(resp.Header), encoding: strings.ToLower(strings.TrimSpace(resp.Header.Get("Content-Encoding"))),
 	}
 }
+
+// ErrUpstreamBody is the cause when a script has read the body of an upstream's
+// answer and the upstream did not send all of it: that is no fault of the script.
+var ErrUpstreamBody = errors.New("the upstream's body broke off")
+
+// brokenBody is an ErrUpstreamBody with what went wrong.
+type brokenBody struct{ err error }
+
+func (b *brokenBody) Error() string   { return "read the upstream's body: " + b.err.Error() }
+func (b *brokenBody) Unwrap() []error { return []error{ErrUpstreamBody, b.err} }
 
 // chosen tells whether status is not what the upstream has sent.
 func (up *upstream) chosen(status int) bool { return status != up.status }
@@ -173,7 +184,7 @@ func (up *upstream) content(f *frame) ([]byte, error) {
 	case errors.Is(up.load.err, errLimit):
 		return nil, tooLarge("upstream", up.limit)
 	case up.load.err != nil:
-		return nil, fmt.Errorf("read the upstream's body: %w", up.load.err)
+		return nil, &brokenBody{up.load.err}
 	case up.plain:
 		return up.decoded, nil
 	}
@@ -237,6 +248,15 @@ func (up *upstream) replace(f *frame, data []byte) {
 // finish leaves resp.Body as whoever sends the answer on needs it.
 func (up *upstream) finish() {
 	resp := up.resp
+	if up.wrote {
+		up.facts.dropStale(resp.Header)
+		resp.Header["Content-Length"] = []string{strconv.Itoa(len(up.written))}
+		if partial := http.StatusPartialContent; up.status == partial && resp.StatusCode == partial && resp.Header["Content-Range"] == nil {
+			up.setStatus(http.StatusOK) // what was written is no part of something
+		}
+	} else {
+		up.facts.keepLength(resp.Header)
+	}
 	bodyless := !bodyAllowed(resp.StatusCode)
 	switch {
 	case resp.StatusCode == http.StatusSwitchingProtocols && up.status == resp.StatusCode:
