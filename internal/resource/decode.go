@@ -24,9 +24,6 @@ const (
 	Strict
 )
 
-// maxDepth bounds the nesting of JSON that is read.
-const maxDepth = 64
-
 // Decode reads a resource of kind from JSON. It reports every field that has the wrong type and,
 // in Strict mode, every unknown one, and beside those whatever else is wrong. A result without
 // error is not validated yet. A missing namespace stays empty: what that means is for the caller
@@ -96,11 +93,13 @@ func DecodeStored(kind *Kind, data []byte) (Object, error) {
 }
 
 // Encode writes the fields of a resource, without metadata: equal resources give equal bytes.
+// Secret fields are written as they are.
 func Encode(obj Object) ([]byte, error) { return marshal(obj) }
 
-// Marshal writes a resource as clients see it: its fields, then createdAt, updatedAt and version.
+// Marshal writes a resource as clients see it: its fields, secret ones redacted, then createdAt,
+// updatedAt and version.
 func Marshal(obj Object) ([]byte, error) {
-	data, err := marshal(obj)
+	data, err := marshal(redact(obj))
 	if err != nil {
 		return nil, err
 	}
@@ -184,27 +183,6 @@ func jsonProblem(err error) error {
 	return err
 }
 
-// depthExceeds counts brackets outside strings, before any parser recurses into them.
-func depthExceeds(data []byte, limit int) bool {
-	depth, inString := 0, false
-	for i := 0; i < len(data); i++ {
-		switch c := data[i]; {
-		case inString && c == '\\':
-			i++
-		case c == '"':
-			inString = !inString
-		case inString:
-		case c == '{' || c == '[':
-			if depth++; depth > limit {
-				return true
-			}
-		case c == '}' || c == ']':
-			depth--
-		}
-	}
-	return false
-}
-
 // field finds a field by one of its spellings.
 func (k *Kind) field(name string, mode Mode) *Field {
 	equal := func(a, b string) bool { return a == b }
@@ -243,7 +221,7 @@ func alsoAs(first, second string) string {
 
 // setField decodes one value into its field of the struct.
 func setField(target reflect.Value, field *Field, m member) error {
-	if bytes.Equal(m.value, []byte("null")) {
+	if bytes.Equal(m.value, []byte("null")) && field.Type != "json" {
 		return nil // absent: the default stays
 	}
 	value := m.value
@@ -273,4 +251,5 @@ var expected = map[string]string{
 	"bool":     "true or false",
 	"duration": `a number of nanoseconds or a duration such as "50ms"`,
 	"bytes":    "base64 (standard alphabet, padded)",
+	"json":     "JSON",
 }

@@ -1,6 +1,7 @@
 package resource
 
 import (
+	"encoding/json"
 	"fmt"
 	"reflect"
 	"slices"
@@ -17,6 +18,9 @@ const (
 	Global Scope = iota
 	// InNamespace names are unique in their namespace, which must exist.
 	InNamespace
+	// InCollection ids are unique in their collection, which must exist. In a [Key], the name is
+	// that of the collection, a slash and the id.
+	InCollection
 )
 
 // DefaultNamespace is the namespace of whatever does not name one. It exists from the start.
@@ -111,7 +115,8 @@ type Field struct {
 	Name string
 	// Aliases are other spellings accepted on input.
 	Aliases []string
-	// Type is one of "string", "strings", "int", "bool", "duration" and "bytes" (base64).
+	// Type is one of "string", "strings", "int", "bool", "duration", "bytes" (base64) and "json"
+	// (any JSON).
 	Type string
 	// Required fields have no default.
 	Required bool
@@ -121,12 +126,14 @@ type Field struct {
 	Help string
 	// Quiet fields are never repeated in an error, because they are large or secret.
 	Quiet bool
+	// Secret fields are quiet, encrypted at rest, and answered as [Redacted].
+	Secret bool
 
 	index []int
 }
 
 // All lists the kinds in dependency order: a kind comes after those that it refers to.
-var All = kinds(namespaceKind, serviceKind, moduleKind, routeKind)
+var All = kinds(namespaceKind, serviceKind, moduleKind, routeKind, collectionKind, documentKind, secretKind)
 
 // ByName finds a kind by its name, plural or alias.
 func ByName(name string) (*Kind, bool) {
@@ -193,6 +200,8 @@ func fieldsOf(t reflect.Type) []Field {
 				f.Required = true
 			case "quiet":
 				f.Quiet = true
+			case "secret":
+				f.Quiet, f.Secret = true, true
 			case "default":
 				f.Default = value
 			case "alias":
@@ -214,6 +223,8 @@ func typeName(t reflect.Type) string {
 		return "bytes"
 	case t == reflect.TypeFor[[]string]():
 		return "strings"
+	case t == reflect.TypeFor[json.RawMessage]():
+		return "json"
 	case t.Kind() == reflect.Int:
 		return "int"
 	case t.Kind() == reflect.Bool:

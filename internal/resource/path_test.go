@@ -1,6 +1,7 @@
 package resource
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -30,12 +31,19 @@ func TestCheckKey(t *testing.T) {
 		key  Key
 		want string
 	}{
-		"in a namespace":     {key: Key{Kind: "service", Namespace: "a", Name: "b"}},
-		"global":             {key: Key{Kind: "namespace", Name: "b"}},
-		"a slash":            {key: Key{Kind: "service", Namespace: "a", Name: "b/c"}, want: "name may only have ASCII letters, digits, '.', '_' and '-'"},
-		"up":                 {key: Key{Kind: "service", Namespace: "..", Name: "b"}, want: "namespace must begin with a letter or a digit"},
-		"no namespace":       {key: Key{Kind: "service", Name: "b"}, want: "namespace is required"},
-		"nothing of a thing": {key: Key{Kind: "namespace"}, want: "name is required"},
+		"in a namespace":          {key: Key{Kind: "service", Namespace: "a", Name: "b"}},
+		"global":                  {key: Key{Kind: "namespace", Name: "b"}},
+		"a slash":                 {key: Key{Kind: "service", Namespace: "a", Name: "b/c"}, want: "name may only have ASCII letters, digits, '.', '_' and '-'"},
+		"up":                      {key: Key{Kind: "service", Namespace: "..", Name: "b"}, want: "namespace must begin with a letter or a digit"},
+		"no namespace":            {key: Key{Kind: "service", Name: "b"}, want: "namespace is required"},
+		"an id with anything":     {key: MustKind("document").KeyOf("n", "c", "a/b?c=d é #..")},
+		"an id that is a path":    {key: MustKind("document").KeyOf("n", "c", ".."), want: "id must not be . or .., which are taken out of paths on the way"},
+		"an id with a line feed":  {key: MustKind("document").KeyOf("n", "c", "a\nb"), want: "id must not have control characters"},
+		"an id that is too long":  {key: MustKind("document").KeyOf("n", "c", strings.Repeat("x", 257)), want: "id must not be longer than 256 bytes"},
+		"an id of broken bytes":   {key: MustKind("document").KeyOf("n", "c", "\xff"), want: "id must be valid UTF-8"},
+		"a document of nothing":   {key: MustKind("document").KeyOf("n", "", ""), want: "collection is required; id is required"},
+		"a slash in a collection": {key: MustKind("document").KeyOf("n", "c/d", "e"), want: "collection is required"},
+		"nothing of a thing":      {key: Key{Kind: "namespace"}, want: "name is required"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -30,14 +30,27 @@ func TestValidate(t *testing.T) {
 		"a module":                  {"module", `{"name":"m","namespace":"n","payload":"MQ==","moduleType":"javascript"}`, nil},
 		"a module without anything": {"module", `{"name":"m","namespace":"n","moduleType":"python"}`, []string{"payload is required", "moduleType must be typescript or javascript"}},
 
-		"a route":                      {"route", `{"name":"r","namespace":"n","paths":["/","/a/{id:[0-9]+}/*"],"methods":["*"]}`, nil},
-		"a route without anything":     {"route", `{"name":"r","namespace":"n"}`, []string{"paths are required", "route must have at least one method"}},
-		"methods that are not":         {"route", `{"name":"r","namespace":"n","paths":["/"],"methods":["get","FOO"]}`, []string{"unsupported method: get", "unsupported method: FOO"}},
-		"methods beside the star":      {"route", `{"name":"r","namespace":"n","paths":["/"],"methods":["*","GET"]}`, []string{"route methods cannot have other methods with *"}},
-		"patterns that are not":        {"route", `{"name":"r","namespace":"n","paths":["","a","/{id","/*/a","/{a:[}","/{id}/{id}","/a\u0000"],"methods":["GET"]}`, []string{"paths[0] must not be empty", "paths[1] is not a valid pattern: chi: routing pattern must begin with '/' in 'a'", "paths[2] is not a valid pattern: chi: route param closing delimiter '}' is missing", "paths[3] is not a valid pattern: chi: wildcard '*' must be the last value in a route. trim trailing text or use a '{param}' instead", "paths[4] is not a valid pattern: chi: invalid regexp pattern '^[$' in route param", "paths[5] is not a valid pattern: chi: routing pattern '/{id}/{id}' contains duplicate param key, 'id'", "paths[6] must not have control characters"}},
-		"two patterns of one shape":    {"route", `{"name":"r","namespace":"n","paths":["/a/{x}","/a/{y}"],"methods":["GET"]}`, []string{"paths[1] matches the same requests as /a/{x}"}},
-		"references that cannot be":    {"route", `{"name":"r","namespace":"n","paths":["/"],"methods":["GET"],"service":"a/b","modules":["ok","../x"]}`, []string{"service may only have ASCII letters, digits, '.', '_' and '-'", "modules[1] must begin with a letter or a digit"}},
-		"what is repeated counts once": {"route", `{"name":"r","namespace":"n","paths":["/","/"],"methods":["GET","GET"],"modules":["a","a"]}`, nil},
+		"a route":                          {"route", `{"name":"r","namespace":"n","paths":["/","/a/{id:[0-9]+}/*"],"methods":["*"]}`, nil},
+		"a route without anything":         {"route", `{"name":"r","namespace":"n"}`, []string{"paths are required", "route must have at least one method"}},
+		"methods that are not":             {"route", `{"name":"r","namespace":"n","paths":["/"],"methods":["get","FOO"]}`, []string{"unsupported method: get", "unsupported method: FOO"}},
+		"methods beside the star":          {"route", `{"name":"r","namespace":"n","paths":["/"],"methods":["*","GET"]}`, []string{"route methods cannot have other methods with *"}},
+		"patterns that are not":            {"route", `{"name":"r","namespace":"n","paths":["","a","/{id","/*/a","/{a:[}","/{id}/{id}","/a\u0000"],"methods":["GET"]}`, []string{"paths[0] must not be empty", "paths[1] is not a valid pattern: chi: routing pattern must begin with '/' in 'a'", "paths[2] is not a valid pattern: chi: route param closing delimiter '}' is missing", "paths[3] is not a valid pattern: chi: wildcard '*' must be the last value in a route. trim trailing text or use a '{param}' instead", "paths[4] is not a valid pattern: chi: invalid regexp pattern '^[$' in route param", "paths[5] is not a valid pattern: chi: routing pattern '/{id}/{id}' contains duplicate param key, 'id'", "paths[6] must not have control characters"}},
+		"two patterns of one shape":        {"route", `{"name":"r","namespace":"n","paths":["/a/{x}","/a/{y}"],"methods":["GET"]}`, []string{"paths[1] matches the same requests as /a/{x}"}},
+		"references that cannot be":        {"route", `{"name":"r","namespace":"n","paths":["/"],"methods":["GET"],"service":"a/b","modules":["ok","../x"]}`, []string{"service may only have ASCII letters, digits, '.', '_' and '-'", "modules[1] must begin with a letter or a digit"}},
+		"a collection":                     {"collection", `{"name":"c","namespace":"n","schema":{"type":"object"},"visibility":"public","type":"document"}`, nil},
+		"a collection of anything":         {"collection", `{"name":"c","namespace":"n","schema":null}`, nil},
+		"a collection without sense":       {"collection", `{"name":"c","namespace":"n","visibility":"secret","type":"table"}`, []string{"visibility must be private or public", "type must be document"}},
+		"a document":                       {"document", `{"id":"a/b","collection":"c","namespace":"n","data":{"b":1.0,"a":[null]}}`, nil},
+		"a document that is null":          {"document", `{"id":"a","collection":"c","namespace":"n","data":null}`, nil},
+		"a document without anything":      {"document", `{}`, []string{"id is required", "collection is required", "namespace is required", "data is required"}},
+		"a document with a huge number":    {"document", `{"id":"a","collection":"c","namespace":"n","data":[1e1000]}`, []string{"data must not have numbers of more than 1000 characters or exponents of more than 3 digits"}},
+		"a document with a long number":    {"document", `{"id":"a","collection":"c","namespace":"n","data":` + strings.Repeat("1", 1001) + `}`, []string{"data must not have numbers of more than 1000 characters or exponents of more than 3 digits"}},
+		"large numbers in bounds, strings": {"document", `{"id":"a","collection":"c","namespace":"n","data":[-1.5E+0999,1e-999,0.5,"1e1000",true]}`, nil},
+		"a document that is too large":     {"document", `{"id":"a","collection":"c","namespace":"n","data":"` + strings.Repeat("x", MaxDocumentSize) + `"}`, []string{"data must not be larger than 1048576 bytes"}},
+		"a secret":                         {"secret", `{"name":"s","namespace":"n","data":"x","tags":["a"]}`, nil},
+		"a secret without a value":         {"secret", `{"name":"s","namespace":"n","data":""}`, []string{"data is required"}},
+		"a secret that is too large":       {"secret", `{"name":"s","namespace":"n","data":"` + strings.Repeat("x", MaxSecretSize+1) + `"}`, []string{"data must not be larger than 65536 bytes"}},
+		"what is repeated counts once":     {"route", `{"name":"r","namespace":"n","paths":["/","/"],"methods":["GET","GET"],"modules":["a","a"]}`, nil},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -105,6 +118,7 @@ func FuzzDecode(f *testing.F) {
 	for _, s := range []string{
 		`{"name":"a","urls":["http://a"],"retryTimeout":"5s"}`, `{"name":"r","paths":["/{a:[a-z]{2,3}}"],"methods":["GET"]}`,
 		`{"name":"m","payload":"MQ=="}`, `{"name":"n","tags":["a"]}`, `{"paths":["/{a:}","/{:x}","/a*"]}`,
+		`{"name":"c","schema":{"type":["object"]}}`, `{"id":"a/b","collection":"c","data":{"x":1e2}}`, `{"name":"s","data":"x"}`,
 	} {
 		f.Add([]byte(s))
 	}
