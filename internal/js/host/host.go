@@ -12,6 +12,7 @@ import (
 	"github.com/dgate-io/caddy-dgate/internal/js/host/domexception"
 	"github.com/dgate-io/caddy-dgate/internal/js/host/encoding"
 	"github.com/dgate-io/caddy-dgate/internal/js/host/fetch"
+	"github.com/dgate-io/caddy-dgate/internal/js/host/headers"
 	"github.com/dgate-io/caddy-dgate/internal/js/host/storage"
 	"github.com/dgate-io/caddy-dgate/internal/js/host/util"
 	"github.com/dgate-io/caddy-dgate/internal/js/host/weburl"
@@ -42,7 +43,7 @@ func Modules(deps Deps) []js.Module {
 // Globals returns the globals that are not the engine's own.
 func Globals(deps Deps) []js.Global {
 	return slices.Concat(
-		[]js.Global{deps.Fetch.Global(), domexception.Global()},
+		[]js.Global{deps.Fetch.Global(), headers.Global(), domexception.Global()},
 		encoding.Globals(),
 		weburl.Globals(),
 	)

@@ -21,7 +21,8 @@ type cache struct {
 	proto   *goja.Object
 	names   map[string]string // as written by scripts → canonical
 	empty   goja.Value
-	last    *View // the one whose method was last looked up: most likely the next this
+	class   *native.Made // nil until the class Headers is asked for
+	last    *View        // the one whose method was last looked up: most likely the next this
 }
 
 type cacheKey struct{}
@@ -111,8 +112,8 @@ func (c *cache) values(v goja.Value) []string {
 	return values
 }
 
-// From reads headers that a script gives: other headers, an array of pairs, or an
-// object of names and values. what stands in front of the message when it throws.
+// From reads headers that a script gives: other headers, pairs of name and value
+// in anything that can be iterated, or an object of names and values. what stands in front of the message when it throws.
 func From(vm *js.VM, what string, v goja.Value) http.Header {
 	h := make(http.Header)
 	if native.Missing(v) {
@@ -127,10 +128,10 @@ func From(vm *js.VM, what string, v goja.Value) http.Header {
 	if !ok {
 		vm.ThrowType("%s: expected an object of headers, got %s", what, native.TypeName(v))
 	}
-	if obj.ClassName() == "Array" || native.TypeName(v) == "Map" {
+	if !native.Missing(obj.GetSymbol(goja.SymIterator)) {
 		vm.Runtime().ForOf(obj, func(item goja.Value) bool {
 			pair, ok := item.(*goja.Object)
-			if !ok || native.Missing(pair.Get("0")) {
+			if !ok || native.Missing(pair.Get("0")) || native.Missing(pair.Get("1")) {
 				vm.ThrowType("%s: expected pairs of name and value", what)
 			}
 			name := c.name(what, pair.Get("0").String())

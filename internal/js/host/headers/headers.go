@@ -1,19 +1,20 @@
-// Package headers shows an http.Header to scripts: the headers of requests, of
-// responses and of what fetch returns are all this one kind of object. The header
-// stays where it is in Go; nothing is copied. The package does not know which of
-// the headers may be changed or sent.
+// Package headers shows an http.Header to scripts, in two ways: as the web's class
+// Headers, and as the objects that ctx.request().headers and its like are, which
+// answer "" and not null for what is missing. The header stays where it is in Go;
+// nothing is copied. The package does not know which of the headers may be changed
+// or sent.
 package headers
 
 import (
 	"maps"
 	"net/http"
-	"reflect"
 	"slices"
 	"strings"
 
 	"github.com/dop251/goja"
 
 	"github.com/dgate-io/caddy-dgate/internal/js"
+	"github.com/dgate-io/caddy-dgate/internal/js/host/native"
 )
 
 // Guard tells whether a view may still be used: Check throws if not.
@@ -25,6 +26,7 @@ type View struct {
 	guard Guard
 	obj   *goja.Object
 	h     http.Header
+	web   bool // an object of the class Headers
 }
 
 var _ goja.DynamicObject = (*View)(nil)
@@ -52,7 +54,11 @@ func (v *View) check() {
 // Get implements goja.DynamicObject: a method, or the values of a header, joined.
 func (v *View) Get(key string) goja.Value {
 	v.check()
-	if fn := v.c.members.Get(v.c.vm, v.c, key); fn != nil {
+	if v.web {
+		if v.method(key) {
+			return nil // its prototype has it
+		}
+	} else if fn := v.c.members.Get(v.c.vm, v.c, key); fn != nil {
 		v.c.last = v
 		return fn
 	}
@@ -69,7 +75,7 @@ func (v *View) Get(key string) goja.Value {
 // Set implements goja.DynamicObject: it sets a header.
 func (v *View) Set(key string, val goja.Value) bool {
 	v.check()
-	if v.c.members.Has(key) {
+	if v.method(key) {
 		v.c.vm.ThrowType("headers.%s is a method; use headers.set(%q, value)", key, key)
 	}
 	v.h[v.c.name("headers", key)] = v.c.values(val)
@@ -79,7 +85,24 @@ func (v *View) Set(key string, val goja.Value) bool {
 // Has implements goja.DynamicObject.
 func (v *View) Has(key string) bool {
 	v.check()
-	return len(v.h[v.c.canonical(key)]) > 0 || v.c.members.Has(key)
+	if v.method(key) {
+		return !v.web
+	}
+	return len(v.h[v.c.canonical(key)]) > 0
+}
+
+// method tells whether key names a method, and thus no header. Clients can send
+// headers of any name, so what every object has must not be looked for among them.
+func (v *View) method(key string) bool {
+	if !v.web {
+		return v.c.members.Has(key)
+	}
+	switch key {
+	case "constructor", "hasOwnProperty", "isPrototypeOf", "propertyIsEnumerable", "toLocaleString", "toString", "valueOf":
+		return true
+	}
+	_, ok := webMethods[key]
+	return ok
 }
 
 // Delete implements goja.DynamicObject.
@@ -92,20 +115,31 @@ func (v *View) Delete(key string) bool {
 // Keys implements goja.DynamicObject.
 func (v *View) Keys() []string {
 	v.check()
-	return slices.Sorted(maps.Keys(v.h))
+	names := slices.Collect(maps.Keys(v.h))
+	if v.web {
+		for i, name := range names {
+			names[i] = strings.ToLower(name)
+		}
+	}
+	slices.Sort(names)
+	return names
 }
 
 // each calls fn for every header in the order of names; for Set-Cookie once per
 // value, since joined cookies cannot be told apart.
 func (v *View) each(fn func(name, value string)) {
 	for _, name := range v.Keys() {
-		if name == "Set-Cookie" {
-			for _, value := range v.h[name] {
+		canonical := name
+		if v.web {
+			canonical = v.c.canonical(name)
+		}
+		if canonical == "Set-Cookie" {
+			for _, value := range v.h[canonical] {
 				fn(name, value)
 			}
 			continue
 		}
-		fn(name, strings.Join(v.h[name], ", "))
+		fn(name, strings.Join(v.h[canonical], ", "))
 	}
 }
 
@@ -124,11 +158,4 @@ func (c *cache) of(this goja.Value) *View {
 }
 
 // view is the view behind a value, if it has one.
-func (c *cache) view(v goja.Value) (*View, bool) {
-	obj, ok := v.(*goja.Object)
-	if !ok || obj.ExportType() != reflect.TypeFor[*View]() {
-		return nil, false
-	}
-	view, ok := obj.Export().(*View)
-	return view, ok
-}
+func (c *cache) view(v goja.Value) (*View, bool) { return native.Data[*View](v) }

@@ -43,23 +43,27 @@ func init() {
 			return native.Strings(c.vm, c.of(call.This).Keys())
 		}},
 		"entries": {Call: entries},
-		"forEach": {Arity: 1, Call: func(c *cache, call goja.FunctionCall) goja.Value {
-			v := c.of(call.This)
-			fn := native.Callback(c.vm, "headers.forEach", call.Argument(0))
-			rt := c.vm.Runtime()
-			v.each(func(name, value string) {
-				native.Invoke(fn, call.Argument(1), rt.ToValue(value), rt.ToValue(name), call.This)
-			})
-			return goja.Undefined()
-		}},
+		"forEach": {Arity: 1, Call: forEach},
 		"clone": {Call: func(c *cache, call goja.FunctionCall) goja.Value {
 			v := c.of(call.This)
 			return new(View).Open(c.vm, v.guard, v.h.Clone())
 		}},
-		"getSetCookie": {Call: func(c *cache, call goja.FunctionCall) goja.Value {
-			return native.Strings(c.vm, c.of(call.This).h["Set-Cookie"])
-		}},
+		"getSetCookie": {Call: getSetCookie},
 	}
+}
+
+func forEach(c *cache, call goja.FunctionCall) goja.Value {
+	v := c.of(call.This)
+	fn := native.Callback(c.vm, "headers.forEach", call.Argument(0))
+	rt := c.vm.Runtime()
+	v.each(func(name, value string) {
+		native.Invoke(fn, call.Argument(1), rt.ToValue(value), rt.ToValue(name), call.This)
+	})
+	return goja.Undefined()
+}
+
+func getSetCookie(c *cache, call goja.FunctionCall) goja.Value {
+	return native.Strings(c.vm, c.of(call.This).h["Set-Cookie"])
 }
 
 func entries(c *cache, call goja.FunctionCall) goja.Value {

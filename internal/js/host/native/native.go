@@ -90,8 +90,13 @@ func Iterator(vm *js.VM, entries func(goja.FunctionCall) goja.Value) *goja.Objec
 		if !ok {
 			return goja.Undefined()
 		}
-		return Invoke(Callback(vm, "Array.prototype.values", list.Get("values")), list)
+		return Iterate(vm, list)
 	})
+}
+
+// Iterate returns an iterator over an array.
+func Iterate(vm *js.VM, list *goja.Object) goja.Value {
+	return Invoke(Callback(vm, "Array.prototype.values", list.Get("values")), list)
 }
 
 // Strings is an array of strings.
