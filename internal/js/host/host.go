@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/dgate-io/caddy-dgate/internal/js"
+	"github.com/dgate-io/caddy-dgate/internal/js/host/buffer"
 	"github.com/dgate-io/caddy-dgate/internal/js/host/crypto"
 	"github.com/dgate-io/caddy-dgate/internal/js/host/dgate"
 	"github.com/dgate-io/caddy-dgate/internal/js/host/domexception"
@@ -34,6 +35,7 @@ func Modules(deps Deps) []js.Module {
 		deps.Cache.Module(),
 		util.Module(),
 		weburl.Module(),
+		buffer.Module(encoding.Base64()...),
 		{Name: "dgate/exp"},
 		{Name: "dgate/x"},
 	}
@@ -43,7 +45,7 @@ func Modules(deps Deps) []js.Module {
 // Globals returns the globals that are not the engine's own.
 func Globals(deps Deps) []js.Global {
 	return slices.Concat(
-		[]js.Global{deps.Fetch.Global(), headers.Global(), domexception.Global()},
+		[]js.Global{deps.Fetch.Global(), headers.Global(), domexception.Global(), buffer.Global()},
 		encoding.Globals(),
 		weburl.Globals(),
 	)

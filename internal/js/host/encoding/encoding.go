@@ -13,13 +13,16 @@ import (
 )
 
 // Globals returns the globals.
-func Globals() []js.Global {
-	return []js.Global{
-		native.Function("atob", 1, atob),
-		native.Function("btoa", 1, btoa),
-		{Name: "TextEncoder", New: newTextEncoder},
-		{Name: "TextDecoder", New: newTextDecoder},
-	}
+func Globals() []js.Global { return append(Base64(), Text()...) }
+
+// Base64 returns atob and btoa.
+func Base64() []js.Export {
+	return []js.Export{native.Function("atob", 1, atob), native.Function("btoa", 1, btoa)}
+}
+
+// Text returns TextEncoder and TextDecoder.
+func Text() []js.Export {
+	return []js.Export{{Name: "TextEncoder", New: newTextEncoder}, {Name: "TextDecoder", New: newTextDecoder}}
 }
 
 // btoa encodes a string, each character of which stands for a byte, as base64.
