@@ -17,6 +17,7 @@ import (
 	"github.com/dgate-io/caddy-dgate/handlers"
 	"github.com/dgate-io/caddy-dgate/internal/change"
 	"github.com/dgate-io/caddy-dgate/internal/gateway"
+	"github.com/dgate-io/caddy-dgate/internal/keyring"
 	"github.com/dgate-io/caddy-dgate/internal/manifest"
 	"github.com/dgate-io/caddy-dgate/internal/resource"
 )
@@ -49,6 +50,13 @@ type App struct {
 	// Environment variables that modules can read in `process.env`. Default: none.
 	Env []string `json:"env,omitempty"`
 
+	// What secrets are encrypted with on disk: 32 bytes as hex or base64, or a passphrase of at
+	// least 16 characters; usually a placeholder such as `{env.DGATE_ENCRYPTION_KEY}`. Further ones
+	// are older keys, which are needed until Caddy has once started with the new one. Default: a
+	// key that is made when it is first needed, in the file `encryption.key` of data_dir. That
+	// protects backups and copies of the data, not a stolen disk.
+	EncryptionKey []string `json:"encryption_key,omitempty"`
+
 	// Bounds of what modules may use.
 	Limits *Limits `json:"limits,omitempty"`
 
@@ -59,6 +67,7 @@ type App struct {
 	node     *node
 	running  *settings // what the node was configured with, if Start has run
 	proxy    *handlers.Proxy
+	keks     []*keyring.KEK     // of EncryptionKey
 	objects  manifest.Resources // of the resource files
 
 	background sync.WaitGroup
@@ -81,6 +90,9 @@ func (*App) CaddyModule() caddy.ModuleInfo {
 func (a *App) Provision(ctx caddy.Context) (err error) {
 	a.ctx, a.logger = ctx, ctx.Logger()
 	if err := a.Limits.check(); err != nil {
+		return err
+	}
+	if a.keks, err = parseKEKs(a.EncryptionKey); err != nil {
 		return err
 	}
 	key, err := a.nodeKey()
@@ -129,6 +141,9 @@ func (a *App) Start() error {
 	defer cancel()
 	if err := a.node.start(ctx); err != nil {
 		return err
+	}
+	if err := a.node.keys.Unlock(ctx); err != nil { // the rest works without
+		a.logger.Error("secrets cannot be read or their keys not be encrypted anew", zap.Error(err))
 	}
 	return a.store(ctx)
 }

@@ -31,11 +31,12 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 // UnmarshalCaddyfile sets up the app from Caddyfile tokens. Syntax:
 //
 //	dgate {
-//	    data_dir  <path>
-//	    storage   persistent|memory
-//	    resources <files...>
-//	    tags      <words...>
-//	    env       <names...>
+//	    data_dir       <path>
+//	    storage        persistent|memory
+//	    resources      <files...>
+//	    tags           <words...>
+//	    env            <names...>
+//	    encryption_key <key> [<older keys...>]
 //	    limits {
 //	        cpu     <duration>
 //	        timeout <duration>
@@ -73,13 +74,15 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 			err = list(d, func(tag string) { a.Tags = append(a.Tags, tag) })
 		case "env":
 			err = list(d, func(name string) { a.Env = append(a.Env, name) })
+		case "encryption_key":
+			err = list(d, func(key string) { a.EncryptionKey = append(a.EncryptionKey, key) })
 		case "limits":
 			if d.NextArg() {
 				return d.ArgErr()
 			}
 			a.Limits, err = unmarshalLimits(d)
 		default:
-			return d.Errf("unrecognized dgate option %q; there are data_dir, storage, resources, tags, env and limits", option)
+			return d.Errf("unrecognized dgate option %q; there are data_dir, storage, resources, tags, env, encryption_key and limits", option)
 		}
 		if err != nil {
 			return err

@@ -68,7 +68,7 @@ func (l *Limits) js() js.Limits {
 
 // settings are what the node of the app is to run with.
 func (a *App) settings() *settings {
-	s := &settings{logger: a.logger, admin: adminAddresses(a.ctx), gateway: gateway.Options{Limits: a.Limits.js(), Tags: a.Tags, Env: a.Env, Logger: a.logger}}
+	s := &settings{logger: a.logger, keks: a.keks, admin: adminAddresses(a.ctx), gateway: gateway.Options{Limits: a.Limits.js(), Tags: a.Tags, Env: a.Env, Logger: a.logger}}
 	if a.Limits != nil {
 		s.fetch, _ = parsePolicy(a.Limits.Fetch) // checked before
 	}

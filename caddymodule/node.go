@@ -19,6 +19,7 @@ import (
 	"github.com/dgate-io/caddy-dgate/internal/js/host"
 	"github.com/dgate-io/caddy-dgate/internal/js/host/fetch"
 	"github.com/dgate-io/caddy-dgate/internal/js/host/storage"
+	"github.com/dgate-io/caddy-dgate/internal/keyring"
 	"github.com/dgate-io/caddy-dgate/raftstorage"
 )
 
@@ -50,12 +51,14 @@ type settings struct {
 	fetch   fetch.Policy     // where scripts may connect to
 	admin   []netip.AddrPort // and where never
 	gateway gateway.Options
+	keks    []*keyring.KEK // of the configuration
 }
 
 // node is the store and the gateway of this process.
 type node struct {
 	key      nodeKey
 	store    *raftstorage.Node
+	keys     *keyring.Keyring
 	gateway  *gateway.Gateway
 	fetch    *fetch.Client
 	settings atomic.Pointer[settings] // those of the newest configuration that has started
@@ -104,6 +107,7 @@ func newNode(key nodeKey) *node {
 		Dir: key.dir, Memory: key.memory,
 		Logger: func() *zap.Logger { return n.settings.Load().logger.Named("raft") },
 	})
+	n.keys = keyring.New(n.store, n.kekSource())
 	n.fetch = fetch.New(fetch.Options{
 		Policy:    func() fetch.Policy { return n.settings.Load().fetch },
 		Forbidden: func() []netip.AddrPort { return n.settings.Load().admin },

@@ -1,0 +1,36 @@
+package keyring
+
+import (
+	"slices"
+
+	"github.com/dgate-io/caddy-dgate/internal/resource"
+	"github.com/dgate-io/caddy-dgate/internal/state"
+)
+
+// sealedValue finds a stored resource with an encrypted field; nil if there is none.
+func sealedValue(db *state.DB) (found *resource.Key, err error) {
+	err = db.View(func(r *state.Reader) error {
+		for _, kind := range resource.All {
+			if !slices.ContainsFunc(kind.Fields, func(f resource.Field) bool { return f.Secret }) {
+				continue
+			}
+			for rec, err := range r.List(kind.Name, "") {
+				if err != nil {
+					return err
+				}
+				obj, err := rec.Object()
+				if err != nil {
+					return err
+				}
+				for _, field := range resource.SecretFields(obj) {
+					if _, ok := parseSealed(*field.Value); ok {
+						found = &rec.Key
+						return nil
+					}
+				}
+			}
+		}
+		return nil
+	})
+	return found, err
+}

@@ -1,0 +1,68 @@
+package keyring_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/dgate-io/caddy-dgate/internal/change/changetest"
+	"github.com/dgate-io/caddy-dgate/internal/keyring"
+	"github.com/dgate-io/caddy-dgate/internal/resource"
+	"github.com/dgate-io/caddy-dgate/internal/state"
+)
+
+// propose applies ops that must succeed.
+func propose(t *testing.T, store *changetest.Store, ops ...state.Op) {
+	t.Helper()
+	out, err := store.Propose(t.Context(), ops...)
+	if err != nil || out.Err != nil {
+		t.Fatal(err, out.Err)
+	}
+}
+
+// A node with the wrong key, or with none, says so, encrypts nothing that the others cannot read,
+// and deletes nothing. Once what it cannot read is deleted, it begins anew.
+func TestAnotherKEK(t *testing.T) {
+	store := changetest.New(t)
+	right := keyring.New(store, configured(keyring.NewKEK()))
+	text := seal(t, right, plain)
+	op, err := state.Put(&resource.Secret{Name: "k", Namespace: "default", Data: text}, state.Condition{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	propose(t, store, op)
+	passphrase, err := keyring.ParseKEK("correct horse battery staple")
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := dataKeys(t, store)
+	for name, source := range map[string]keyring.Source{
+		"another key":  configured(keyring.NewKEK()),
+		"a passphrase": configured(passphrase),
+		"none":         configured(),
+	} {
+		t.Run(name, func(t *testing.T) {
+			k := keyring.New(store, source)
+			_, err := k.Open(secret, "data", text)
+			want := "secret default/k cannot be read: it was encrypted with another encryption_key, or its key file is missing"
+			if err == nil || err.Error() != want || !keyring.Locked(err) {
+				t.Errorf("Open: error %v, want %s", err, want)
+			}
+			if err := k.Unlock(t.Context()); !keyring.Locked(err) {
+				t.Errorf("Unlock: error %v", err)
+			}
+			_, err = k.Seal(t.Context(), resource.Key{Kind: "secret", Namespace: "default", Name: "new"}, "data", plain)
+			if resource.CodeOf(err) != resource.Conflict || !keyring.Locked(err) || !strings.Contains(err.Error(), want) {
+				t.Errorf("Seal: error %v", err)
+			}
+		})
+	}
+	if now := dataKeys(t, store); len(now) != 1 || now[0] != before[0] {
+		t.Errorf("data keys changed from %v to %v", before, now)
+	}
+	opens(t, right, text)
+
+	propose(t, store, state.Delete(secret, state.Condition{}))
+	k := keyring.New(store, configured(keyring.NewKEK()))
+	opens(t, k, seal(t, k, plain))
+	opens(t, right, text) // the older key is still there
+}
