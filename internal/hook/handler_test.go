@@ -136,7 +136,7 @@ func TestRequestHandlerThrows(t *testing.T) {
 		"a changed service":          {`ctx.service().name = "x"`, `TypeError: name is read-only: services, routes and namespaces are changed through the admin API`},
 		"readJson of bad JSON":       {`q.readJson()`, "SyntaxError: unexpected end of JSON input"},
 		"writeBody of an object":     {`q.writeBody({})`, "TypeError: writeBody: invalid type Object, expected a string, an ArrayBuffer or a typed array (writeJson for other values)"},
-		"fail":                       {`dgate.fail("msg")`, "Error: msg"},
+		"fail":                       {`dgate.fail("msg")`, "GoError: msg"},
 		"sleep of an object":         {`sleep({})`, "TypeError: sleep() requires a number or string as a first argument, got Object"},
 		"retry of throwing":          {`let n = 0; retry(3, () => { throw new Error("e" + n++) })`, "Error: e2"},
 		"retry of nothing":           {`retry(0, () => 1)`, "TypeError: retry: expected how often to try, from 1 to 10000, got 0"},

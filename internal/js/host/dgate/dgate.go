@@ -5,7 +5,6 @@ package dgate
 
 import (
 	"context"
-	"errors"
 	"math"
 	"strings"
 	"time"
@@ -32,13 +31,28 @@ func Module(others []js.Module) js.Module {
 	return js.Module{Name: "dgate", Exports: exports}
 }
 
-// fail throws an Error with the message.
+// failure is an error that scripts see as a GoError, which is what fail has always
+// thrown; the name is goja's, for errors that come from Go.
+type failure string
+
+func (f failure) Error() string { return string(f) }
+
+// Object returns a new GoError.
+func (f failure) Object(vm *js.VM) *goja.Object {
+	obj, err := vm.Runtime().New(vm.Runtime().Get("GoError"), vm.Runtime().ToValue(string(f)))
+	if err != nil {
+		vm.Throw(err)
+	}
+	return obj
+}
+
+// fail throws a GoError with the message.
 func fail(vm *js.VM, call goja.FunctionCall) goja.Value {
 	message := native.Text(call.Argument(0))
 	if message == "" {
 		message = "failed"
 	}
-	vm.Throw(errors.New(message))
+	vm.Throw(failure(message))
 	return nil
 }
 

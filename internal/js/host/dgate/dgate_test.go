@@ -16,9 +16,9 @@ func TestModule(t *testing.T) {
 		Prelude: `import dgate, { fail, sleep, asyncSleep, retry } from "dgate"; const timed = async (fn) => { const t = Date.now(); await fn(); return Date.now() - t; };`,
 	}
 	host.Run(t, map[string]hosttest.Case{
-		"fail":                        {Code: `fail("msg")`, Err: `Error: msg`},
-		"fail, caught":                {Code: `try { fail(5) } catch (e) { return [e instanceof Error, e.message] }`, Want: `[true,"5"]`},
-		"fail without a message":      {Code: `fail()`, Err: `Error: failed`},
+		"fail":                        {Code: `fail("msg")`, Err: `GoError: msg`},
+		"fail, caught":                {Code: `try { fail(5) } catch (e) { return [e instanceof GoError, e instanceof Error, e.name, e.message, String(e), Object.keys(e)] }`, Want: `[true,true,"GoError","5","GoError: 5",[]]`},
+		"fail without a message":      {Code: `fail()`, Err: `GoError: failed`},
 		"sleep of a fraction":         {Code: `const d = await timed(() => sleep(0.03)); return d >= 29 && d < 2000`, Want: `true`},
 		"sleep of a text":             {Code: `const d = await timed(() => sleep("30ms")); return d >= 29 && d < 2000`, Want: `true`},
 		"sleep of nothing":            {Code: `return await timed(() => { sleep(0); sleep(-5); sleep("-1s") }) < 500`, Want: `true`},
