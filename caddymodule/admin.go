@@ -30,7 +30,7 @@ func (a *App) Index() uint64 {
 
 // Writer implements [adminext.App].
 func (a *App) Writer() *change.Writer {
-	return &change.Writer{Store: a.node.store, Code: a.node.gateway}
+	return a.node.writer()
 }
 
 // Barrier implements [adminext.App].

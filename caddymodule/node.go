@@ -14,12 +14,14 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
 
+	"github.com/dgate-io/caddy-dgate/internal/change"
 	"github.com/dgate-io/caddy-dgate/internal/gateway"
 	"github.com/dgate-io/caddy-dgate/internal/js"
 	"github.com/dgate-io/caddy-dgate/internal/js/host"
 	"github.com/dgate-io/caddy-dgate/internal/js/host/fetch"
 	"github.com/dgate-io/caddy-dgate/internal/js/host/storage"
 	"github.com/dgate-io/caddy-dgate/internal/keyring"
+	"github.com/dgate-io/caddy-dgate/internal/moduledata"
 	"github.com/dgate-io/caddy-dgate/raftstorage"
 )
 
@@ -112,11 +114,17 @@ func newNode(key nodeKey) *node {
 		Policy:    func() fetch.Policy { return n.settings.Load().fetch },
 		Forbidden: func() []netip.AddrPort { return n.settings.Load().admin },
 	})
-	deps := host.Deps{Fetch: n.fetch, Cache: storage.New()}
+	data := moduledata.New(func(context.Context) (*change.Writer, error) { return n.writer(), nil })
+	deps := host.Deps{Fetch: n.fetch, Documents: data, Cache: storage.New()}
 	n.gateway = gateway.New(js.Options{
 		Modules: host.Modules(deps), Globals: host.Globals(deps), Env: n.env,
 	}, gateway.Options{Logger: zap.NewNop()})
 	return n
+}
+
+// writer is what changes resources.
+func (n *node) writer() *change.Writer {
+	return &change.Writer{Store: n.store, Code: n.gateway}
 }
 
 // env is what scripts see of the environment.

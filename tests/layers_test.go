@@ -17,7 +17,7 @@ var layers = [][]string{
 	{"internal/resource", "types"},
 	{"internal/js", "internal/manifest", "internal/state"},
 	{"internal/js/host", "internal/change", "internal/keyring"},
-	{"internal/hook", "internal/adminclient"},
+	{"internal/hook", "internal/adminclient", "internal/moduledata"},
 	{"internal/gateway", "internal/cli"},
 	{"handlers", "adminext", "raftstorage"},
 	{"caddymodule"},

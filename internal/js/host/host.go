@@ -14,6 +14,7 @@ import (
 	"github.com/dgate-io/caddy-dgate/internal/js/host/encoding"
 	"github.com/dgate-io/caddy-dgate/internal/js/host/fetch"
 	"github.com/dgate-io/caddy-dgate/internal/js/host/headers"
+	"github.com/dgate-io/caddy-dgate/internal/js/host/state"
 	"github.com/dgate-io/caddy-dgate/internal/js/host/storage"
 	"github.com/dgate-io/caddy-dgate/internal/js/host/util"
 	"github.com/dgate-io/caddy-dgate/internal/js/host/weburl"
@@ -23,6 +24,8 @@ import (
 type Deps struct {
 	// Fetch makes the requests of scripts.
 	Fetch *fetch.Client
+	// Documents is what "dgate/state" reads and writes.
+	Documents state.Store
 	// Cache is what "dgate/storage" keeps.
 	Cache *storage.Cache
 }
@@ -32,6 +35,7 @@ func Modules(deps Deps) []js.Module {
 	modules := []js.Module{
 		deps.Fetch.Module(),
 		crypto.Module(),
+		state.Module(deps.Documents),
 		deps.Cache.Module(),
 		util.Module(),
 		weburl.Module(),
