@@ -39,6 +39,7 @@ func keyOf(modules []*resource.Module) unitKey {
 type code struct {
 	gateway *Gateway
 	modules []*resource.Module
+	own     *js.Limits // of a site; nil: those of the gateway
 
 	now    atomic.Pointer[unit]
 	mu     sync.Mutex // of those who change now
@@ -54,29 +55,33 @@ type unit struct {
 }
 
 // fits tells whether the settings are still those of the unit.
-func (u *unit) fits(opts *Options) bool {
-	return u != nil && u.limits == opts.Limits && u.env == opts.env
+func (u *unit) fits(limits js.Limits, env string) bool {
+	return u != nil && u.limits == limits && u.env == env
 }
 
 // load gives the bundle, compiled for the settings that hold now.
 func (c *code) load(ctx context.Context) (*unit, error) {
 	opts := c.gateway.options.Load()
-	if u := c.now.Load(); u.fits(opts) {
+	limits, env := opts.Limits, opts.env
+	if c.own != nil {
+		limits = *c.own
+	}
+	if u := c.now.Load(); u.fits(limits, env) {
 		return u, nil
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	before := c.now.Load()
-	if before.fits(opts) {
+	if before.fits(limits, env) {
 		return before, nil
 	}
-	prog, err := c.gateway.engine.Compile(context.WithoutCancel(ctx), sources(c.modules), opts.Limits)
+	prog, err := c.gateway.engine.Compile(context.WithoutCancel(ctx), sources(c.modules), limits)
 	if err != nil {
 		return nil, err
 	}
 	u := &unit{
-		prog: prog, limits: opts.Limits, env: opts.env,
-		pool: c.gateway.engine.NewPool(prog, opts.Limits, c.gateway.logger(c.modules[0])),
+		prog: prog, limits: limits, env: env,
+		pool: c.gateway.engine.NewPool(prog, limits, c.gateway.logger(c.modules[0])),
 	}
 	c.now.Store(u)
 	if before != nil {

@@ -107,12 +107,8 @@ func (x *Exchange) Direct(req *http.Request) *http.Request {
 			h["X-Dgate-Tags"] = x.tags
 		}
 	}
-	if x.modify != nil { // the hook can read these two
-		if acceptsGzip(h) {
-			h["Accept-Encoding"] = []string{"gzip"}
-		} else {
-			h["Accept-Encoding"] = []string{"identity"}
-		}
+	if x.modify != nil {
+		askReadable(h)
 	}
 	return out
 }
@@ -211,6 +207,15 @@ func (x *Exchange) cancelAttempt() {
 	if x.cancel != nil {
 		x.cancel(context.Canceled)
 		x.cancel = nil
+	}
+}
+
+// askReadable asks for an answer in one of the encodings that responseModifier can read.
+func askReadable(h http.Header) {
+	if acceptsGzip(h) {
+		h["Accept-Encoding"] = []string{"gzip"}
+	} else {
+		h["Accept-Encoding"] = []string{"identity"}
 	}
 }
 

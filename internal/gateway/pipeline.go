@@ -4,10 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"maps"
 	"net/http"
-
-	"go.uber.org/zap"
 
 	"github.com/dgate-io/caddy-dgate/internal/hook"
 	"github.com/dgate-io/caddy-dgate/internal/js"
@@ -36,11 +33,10 @@ func (g *Gateway) Serve(w http.ResponseWriter, r *http.Request, m Match, client 
 	if err != nil {
 		return hookFailure(r.Context(), err)
 	}
-	s := &session{gateway: g, w: w, r: r, match: m, trace: trace, prog: u.prog, pool: u.pool, before: maps.Clone(w.Header())}
-	s.scope = hook.NewScope(w, r, hook.Info{
-		RemoteAddr: client, Params: m.params, MaxBody: cmp.Or(g.options.Load().Limits.Body, js.DefaultBody),
+	s := &session{match: m, trace: trace, runner: g.newRunner(w, r, u, p.names, hook.Info{
+		RemoteAddr: client, Params: m.params, MaxBody: cmp.Or(u.limits.Body, js.DefaultBody),
 		Service: p.serviceView(), Route: p.view, Namespace: p.namespace.view,
-	})
+	})}
 	defer s.release()
 	for _, name := range ownHeaders {
 		delete(r.Header, name) // those of the client are not ours
@@ -71,6 +67,8 @@ func (p *Plan) forward(w http.ResponseWriter, r *http.Request, x *Exchange, fw F
 		return nil
 	case errors.Is(x.hookErr, hook.ErrBodyTooLarge): // it was the upstream's body
 		return &StatusError{Status: http.StatusInternalServerError, Err: x.hookErr}
+	case errors.Is(x.hookErr, hook.ErrUpstreamBody) && r.Context().Err() == nil:
+		return upstreamFailure(r.Context(), x.hookErr)
 	case x.hookErr != nil:
 		return hookFailure(r.Context(), x.hookErr)
 	case x.err != nil:
@@ -89,16 +87,9 @@ func (p *Plan) serviceView() *hook.Service {
 
 // session is one request on a route with modules.
 type session struct {
-	gateway *Gateway
-	w       http.ResponseWriter
-	r       *http.Request
-	match   Match
-	trace   *Trace
-	prog    *js.Program
-	pool    *js.Pool
-	scope   *hook.Scope
-	vm      *js.VM      // borrowed, or nil
-	before  http.Header // of the answer, as others have set it
+	runner
+	match Match
+	trace *Trace
 }
 
 // answer lets the modules answer, on a route without a service.
@@ -166,17 +157,6 @@ func (s *session) chooseUpstream(x *Exchange) error {
 	})
 }
 
-func (s *session) modifyRequest() (answered bool, err error) {
-	if !s.prog.Has(hook.RequestModifier) {
-		return false, nil
-	}
-	err = s.run(func(vm *js.VM) error {
-		answered, err = s.scope.RequestModifier(vm)
-		return err
-	})
-	return answered, err
-}
-
 // modifyResponse runs responseModifier. The VM is not needed for what follows, the body.
 func (s *session) modifyResponse(res *http.Response) error {
 	err := s.run(func(vm *js.VM) error { return s.scope.ResponseModifier(vm, res) })
@@ -184,76 +164,4 @@ func (s *session) modifyResponse(res *http.Response) error {
 		s.release()
 	}
 	return err
-}
-
-// rescue lets errorHandler answer a request that has failed with cause.
-func (s *session) rescue(cause error) error {
-	status := hookFailure(s.r.Context(), cause)
-	if s.scope.Answered() {
-		// The client has an answer already; all that is left is to say that it may be cut short.
-		s.log(cause)
-		return nil
-	}
-	s.forget()
-	if !s.prog.Has(hook.ErrorHandler) || status.Status == StatusClientClosed || status.Status == http.StatusNotImplemented {
-		return status
-	}
-	var answered bool
-	err := s.run(func(vm *js.VM) (err error) {
-		answered, err = s.scope.ErrorHandler(vm, status.Err)
-		return err
-	})
-	switch {
-	case answered:
-		if err != nil {
-			s.log(err)
-		}
-		s.log(cause)
-		return nil
-	case err != nil:
-		status = hookFailure(s.r.Context(), errors.Join(err, cause))
-	}
-	s.forget()
-	return status
-}
-
-// run runs a hook on the VM of the request. A VM that a hook has thrown on is kept for
-// errorHandler, which can then see what was thrown. After other failures the VM may be of no use.
-func (s *session) run(call func(*js.VM) error) error {
-	if s.vm == nil {
-		vm, err := s.pool.Get(s.r.Context())
-		if err != nil {
-			return err
-		}
-		s.vm = vm
-	}
-	err := call(s.vm)
-	switch js.KindOf(err) {
-	case 0, js.Throw, js.Reject:
-	default:
-		s.release()
-	}
-	return err
-}
-
-// release gives the VM back.
-func (s *session) release() {
-	if s.vm != nil {
-		s.pool.Put(s.vm)
-		s.vm = nil
-	}
-}
-
-// forget takes back the headers that scripts have set on an answer that will not be theirs.
-func (s *session) forget() {
-	header := s.w.Header()
-	clear(header)
-	maps.Copy(header, s.before)
-}
-
-// log notes what went wrong where the client does not get to see it.
-func (s *session) log(err error) {
-	names := s.match.Plan.names
-	s.gateway.options.Load().Logger.Warn("a hook or the upstream failed, and the client was answered otherwise",
-		zap.String("namespace", names.Namespace), zap.String("route", names.Route), zap.Error(err))
 }

@@ -20,7 +20,7 @@ type ResponseRun struct {
 }
 
 // StartResponseModifier runs the hook until it has settled or waits for
-// something. Finish must be called.
+// something. Finish or Abandon must be called.
 func (s *Scope) StartResponseModifier(vm *js.VM, resp *http.Response) *ResponseRun {
 	f := s.bind(vm)
 	up := newUpstream(resp, s.info.MaxBody)
@@ -37,6 +37,9 @@ func (r *ResponseRun) Done() bool { return r.run.Done() }
 
 // WantsBody tells whether the hook waits for a body that is to be delivered.
 func (r *ResponseRun) WantsBody() bool { return r.up.deliver != nil }
+
+// Replaced tells whether the hook has put another body in place of the answer's.
+func (r *ResponseRun) Replaced() bool { return r.up.wrote }
 
 // Deliver gives the hook the body of the answer, still encoded as its header says.
 func (r *ResponseRun) Deliver(body []byte) {

@@ -1,0 +1,126 @@
+package gateway
+
+import (
+	"errors"
+	"maps"
+	"net/http"
+
+	"go.uber.org/zap"
+
+	"github.com/dgate-io/caddy-dgate/internal/hook"
+	"github.com/dgate-io/caddy-dgate/internal/js"
+)
+
+// runner runs the hooks of one request. It borrows a VM when the first of them is due, and keeps
+// it as long as hooks that follow can use it.
+type runner struct {
+	gateway *Gateway
+	names   Names
+	w       http.ResponseWriter
+	r       *http.Request
+	prog    *js.Program
+	pool    *js.Pool
+	scope   *hook.Scope
+	vm      *js.VM      // borrowed, or nil
+	before  http.Header // of the answer, as others have set it
+}
+
+// newRunner readies the modules of u for a request. release must be called.
+func (g *Gateway) newRunner(w http.ResponseWriter, r *http.Request, u *unit, names Names, info hook.Info) runner {
+	return runner{
+		gateway: g, names: names, w: w, r: r, prog: u.prog, pool: u.pool,
+		scope: hook.NewScope(w, r, info), before: maps.Clone(w.Header()),
+	}
+}
+
+// modifyRequest runs requestModifier, if there is one.
+func (s *runner) modifyRequest() (answered bool, err error) {
+	if !s.prog.Has(hook.RequestModifier) {
+		return false, nil
+	}
+	err = s.run(func(vm *js.VM) error {
+		answered, err = s.scope.RequestModifier(vm)
+		return err
+	})
+	return answered, err
+}
+
+// rescue lets errorHandler answer a request that has failed with cause. A *StatusError in the
+// chain of cause says what the client gets if it does not.
+func (s *runner) rescue(cause error) error {
+	status := hookFailure(s.r.Context(), cause)
+	if s.scope.Answered() {
+		// The client has an answer already; all that is left is to say that it may be cut short.
+		s.log(cause)
+		return nil
+	}
+	s.forget()
+	if !s.prog.Has(hook.ErrorHandler) || status.Status == StatusClientClosed || status.Status == http.StatusNotImplemented {
+		return status
+	}
+	var answered bool
+	err := s.run(func(vm *js.VM) (err error) {
+		answered, err = s.scope.ErrorHandler(vm, status.Err)
+		return err
+	})
+	switch {
+	case answered:
+		if err != nil {
+			s.log(err)
+		}
+		s.log(cause)
+		return nil
+	case err != nil:
+		status = hookFailure(s.r.Context(), errors.Join(err, cause))
+	}
+	s.forget()
+	return status
+}
+
+// run runs a hook on the VM of the request.
+func (s *runner) run(call func(*js.VM) error) error {
+	if err := s.borrow(); err != nil {
+		return err
+	}
+	return s.returned(call(s.vm))
+}
+
+// borrow sees to it that there is a VM.
+func (s *runner) borrow() (err error) {
+	if s.vm == nil {
+		s.vm, err = s.pool.Get(s.r.Context())
+	}
+	return err
+}
+
+// returned takes the error of a hook. A VM that a hook has thrown on is kept for errorHandler,
+// which can then see what was thrown. After other failures the VM may be of no use.
+func (s *runner) returned(err error) error {
+	switch js.KindOf(err) {
+	case 0, js.Throw, js.Reject:
+	default:
+		s.release()
+	}
+	return err
+}
+
+// release gives the VM back.
+func (s *runner) release() {
+	if s.vm != nil {
+		s.pool.Put(s.vm)
+		s.vm = nil
+	}
+}
+
+// forget takes back the headers that scripts have set on an answer that will not be theirs.
+func (s *runner) forget() {
+	header := s.w.Header()
+	clear(header)
+	maps.Copy(header, s.before)
+}
+
+// log notes what went wrong where the client does not get to see it.
+func (s *runner) log(err error) {
+	s.gateway.options.Load().Logger.Warn("a hook or the upstream failed, and the client was answered otherwise",
+		zap.String("namespace", s.names.Namespace), zap.String("route", s.names.Route), zap.String("module", s.names.Module), zap.Error(err))
+}
