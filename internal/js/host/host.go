@@ -50,6 +50,7 @@ func Modules(deps Deps) []js.Module {
 func Globals(deps Deps) []js.Global {
 	return slices.Concat(
 		[]js.Global{deps.Fetch.Global(), headers.Global(), domexception.Global(), buffer.Global()},
+		fetch.Globals(),
 		encoding.Globals(),
 		weburl.Globals(),
 	)

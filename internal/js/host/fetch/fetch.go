@@ -7,7 +7,6 @@ package fetch
 import (
 	"context"
 	"errors"
-	"io"
 	"net/http"
 	"net/netip"
 	"time"
@@ -19,6 +18,9 @@ import (
 
 // userAgent is sent when a script sets no other.
 const userAgent = "DGate-Client/1.0"
+
+// maxHeader is how large the header of an answer may be, in bytes.
+const maxHeader = 1 << 20
 
 // maxRedirects is how many redirects are followed.
 const maxRedirects = 20
@@ -73,13 +75,14 @@ func New(opts Options) *Client {
 	c := &Client{opts: opts}
 	dialer := c.dialer()
 	c.transport = &http.Transport{
-		DialContext:           dialer.DialContext,
-		ForceAttemptHTTP2:     true,
-		MaxIdleConns:          256,
-		MaxIdleConnsPerHost:   32,
-		IdleConnTimeout:       90 * time.Second,
-		TLSHandshakeTimeout:   10 * time.Second,
-		ExpectContinueTimeout: time.Second,
+		DialContext:            dialer.DialContext,
+		ForceAttemptHTTP2:      true,
+		MaxIdleConns:           256,
+		MaxIdleConnsPerHost:    32,
+		IdleConnTimeout:        90 * time.Second,
+		TLSHandshakeTimeout:    10 * time.Second,
+		ExpectContinueTimeout:  time.Second,
+		MaxResponseHeaderBytes: maxHeader,
 	}
 	c.follow = http.Client{Transport: c.transport, CheckRedirect: func(_ *http.Request, via []*http.Request) error {
 		if len(via) > maxRedirects {
@@ -114,85 +117,56 @@ func (c *Client) function(vm *js.VM) goja.Value {
 
 // fetch is fetch(url, options). What is wrong with the arguments rejects the promise, too.
 func (c *Client) fetch(vm *js.VM, call goja.FunctionCall) goja.Value {
-	var req *request
-	if thrown := vm.Runtime().Try(func() { req = readRequest(vm, call.Argument(0), call.Argument(1)) }); thrown != nil {
-		promise, _, reject := vm.NewPromise()
-		reject(thrown.Value())
-		return promise
+	var req *Request
+	web := classesOf(vm)
+	if thrown := vm.Runtime().Try(func() { req = web.readRequest("fetch", call.Argument(0), call.Argument(1)) }); thrown != nil {
+		return rejected(vm, thrown.Value())
 	}
 	switch {
 	case vm.Scope() != nil:
 	case vm.Call() != 0:
 		vm.ThrowType("fetch is not available while a module is being loaded: call it in a hook")
 	default: // code of a request that is over
-		promise, _, reject := vm.NewPromise()
-		reject(vm.Error(typeError("request is finished")))
-		return promise
+		return rejected(vm, vm.Error(typeError("request is finished")))
 	}
-	limit := vm.Limits().Body
-	return js.Async(vm,
-		func(ctx context.Context) (*answer, error) { return c.do(ctx, req, limit) },
-		func(vm *js.VM, a *answer) goja.Value { return newResponse(vm, a) })
-}
-
-// answer is what came back: the head, with a body still to be read.
-type answer struct {
-	resp       *http.Response
-	redirected bool
-	took       time.Duration
-	limit      int64
-	cancel     context.CancelFunc
-}
-
-// do sends a request.
-func (c *Client) do(ctx context.Context, req *request, limit int64) (*answer, error) {
-	cancel := context.CancelFunc(func() {})
-	if req.timeout > 0 {
-		ctx, cancel = context.WithTimeoutCause(ctx, req.timeout, errors.New("fetch timed out after "+req.timeout.String()))
-	}
-	r, err := req.build(ctx)
+	x := newExchange(vm.Context(), req.timeout)
+	r, err := req.build(x.ctx)
 	if err == nil && c.policy() == Off {
 		err = errOff // also where a connection is still open
 	}
 	if err != nil {
-		cancel()
-		return nil, err
+		x.end()
+		return rejected(vm, vm.Error(err))
 	}
-	client := &c.follow
-	switch req.redirect {
-	case "manual":
-		client = &c.manual
-	case "error":
-		client = &c.reject
-	}
-	begin := time.Now()
-	resp, err := client.Do(r) //nolint:bodyclose // the answer closes it, or its context ends with the call
-	if err != nil {
-		if cause := context.Cause(ctx); cause != nil && req.timeout > 0 {
-			err = cause
-		}
-		cancel()
-		return nil, err
-	}
-	return &answer{
-		resp: resp, limit: limit, cancel: cancel,
-		redirected: resp.Request.URL.String() != r.URL.String(),
-		took:       time.Since(begin),
-	}, nil
+	client := c.clientFor(req.redirect)
+	return js.Async(vm,
+		func(context.Context) (*exchange, error) { return x, x.do(client, r) },
+		func(_ *js.VM, x *exchange) goja.Value { return web.newResponse(x) })
 }
 
-// errTooLarge is what reading a body fails with that is larger than the limit.
-var errTooLarge = errors.New("the body is larger than the limit of what a script may buffer")
-
-// read reads the body to its end, and ends the request.
-func (a *answer) read() ([]byte, error) {
-	defer a.cancel()
-	defer a.resp.Body.Close() // all that matters is told by reading
-	data, err := io.ReadAll(io.LimitReader(a.resp.Body, a.limit+1))
-	if err == nil && int64(len(data)) > a.limit {
-		err = errTooLarge
+// clientFor returns the client that treats redirects in that way.
+func (c *Client) clientFor(redirect string) *http.Client {
+	switch redirect {
+	case "manual":
+		return &c.manual
+	case "error":
+		return &c.reject
 	}
-	return data, err
+	return &c.follow
+}
+
+// do sends the request and waits for the head of the answer.
+func (x *exchange) do(client *http.Client, r *http.Request) error {
+	begin := time.Now()
+	resp, err := client.Do(r)
+	if err != nil {
+		err = x.failed(err)
+		x.end()
+		return err
+	}
+	x.resp, x.took = resp, time.Since(begin)
+	x.redirected = resp.Request.URL.String() != r.URL.String()
+	return nil
 }
 
 // typeError is a TypeError for Go code that must not throw.

@@ -6,12 +6,14 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/dgate-io/caddy-dgate/internal/js"
 	"github.com/dgate-io/caddy-dgate/internal/js/host/fetch"
+	"github.com/dgate-io/caddy-dgate/internal/js/host/headers"
 	"github.com/dgate-io/caddy-dgate/internal/js/host/hosttest"
 	"github.com/dgate-io/caddy-dgate/internal/js/host/weburl"
 )
@@ -51,7 +53,7 @@ func newHost(t *testing.T, opts fetch.Options) (hosttest.Host, *httptest.Server)
 	client := fetch.New(opts)
 	t.Cleanup(client.Close)
 	return hosttest.Host{
-		Modules: []js.Module{client.Module()}, Globals: append(weburl.Globals(), client.Global()),
+		Modules: []js.Module{client.Module()}, Globals: slices.Concat(weburl.Globals(), fetch.Globals(), []js.Global{client.Global(), headers.Global()}),
 		Limits:  js.Limits{Body: 4096, Timeout: 5 * time.Second},
 		Prelude: `import http from "dgate/http"; const B = "` + srv.URL + `";`,
 	}, srv
@@ -68,7 +70,7 @@ func TestFetch(t *testing.T) {
 		"a form":                {Code: `const r = await (await fetch(new URL("/echo", B), { method: "POST", body: new URLSearchParams({ a: "b c" }) })).json(); return [r.body, r.type]`, Want: `["a=b+c","application/x-www-form-urlencoded;charset=UTF-8"]`},
 		"headers as pairs":      {Code: `return (await (await fetch(B + "/echo", { headers: [["x-a", "1"]] })).json()).x`, Want: `"1"`},
 		"headers as a Map":      {Code: `return (await (await fetch(B + "/echo", { headers: new Map([["x-a", "2"]]) })).json()).x`, Want: `"2"`},
-		"headers of a response": {Code: `const h = (await fetch(B + "/echo")).headers; return [h.get("x-two"), h["x-two"], h.has("nope"), h.values("x-two"), (await (await fetch(B + "/echo", { headers: h })).json()).x]`, Want: `["a","a, b",false,["a","b"],""]`},
+		"headers of a response": {Code: `const h = (await fetch(B + "/echo")).headers; return [h.get("x-two"), h["x-two"], h.has("nope"), h.values("x-two"), (await (await fetch(B + "/echo", { headers: h })).json()).x]`, Want: `["a, b","a, b",false,["a","b"],""]`},
 		"a URL object":          {Code: `return (await fetch({ href: B + "/404" })).status`, Want: `404`},
 		"a request object":      {Code: `return (await (await fetch({ url: B + "/echo", method: "delete" })).json()).method`, Want: `"DELETE"`},
 		"redirect":              {Code: `const r = await fetch(B + "/redirect", { method: "POST", body: "b" }); return [r.status, r.redirected, r.url === B + "/echo", (await r.json()).body]`, Want: `[200,true,true,"b"]`},
@@ -80,23 +82,23 @@ func TestFetch(t *testing.T) {
 		"text twice":            {Code: `const r = await fetch(B + "/echo"); await r.text(); try { await r.text() } catch (e) { return [e.name, e.message] }`, Want: `["TypeError","body already used"]`},
 		"arrayBuffer and bytes": {Code: `const a = await (await fetch(B + "/404")).arrayBuffer(), b = await (await fetch(B + "/404")).bytes(); return [a instanceof ArrayBuffer, b instanceof Uint8Array]`, Want: `[true,true]`},
 		"json of nothing":       {Code: `try { await (await fetch(B + "/404")).json() } catch (e) { return e.name }`, Want: `"SyntaxError"`},
-		"JSON of a response":    {Code: `return Object.keys(JSON.parse(JSON.stringify(await fetch(B + "/404")))).length`, Want: `8`},
+		"JSON of a response":    {Code: `return Object.keys(JSON.parse(JSON.stringify(await fetch(B + "/404")))).length`, Want: `9`},
 		"side by side":          {Code: `const t = Date.now(); await Promise.all([1, 2, 3].map(() => fetch(B + "/slow"))); return Date.now() - t < 590`, Want: `true`},
-		"timeout":               {Code: `await fetch(B + "/slow", { timeout: 20 })`, Err: `Error: fetch timed out after 20ms`},
-		"timeout as a text":     {Code: `await fetch(B + "/slow", { timeout: "20ms" })`, Err: `Error: fetch timed out after 20ms`},
-		"timeout of the body":   {Code: `const r = await fetch(B + "/stalls", { timeout: 50 }); await r.text()`, Err: `Error: fetch timed out after 50ms`},
+		"timeout":               {Code: `await fetch(B + "/slow", { timeout: 20 })`, Err: `TimeoutError: fetch timed out after 20ms`},
+		"timeout as a text":     {Code: `await fetch(B + "/slow", { timeout: "20ms" })`, Err: `TimeoutError: fetch timed out after 20ms`},
+		"timeout of the body":   {Code: `const r = await fetch(B + "/stalls", { timeout: 50 }); await r.text()`, Err: `TimeoutError: fetch timed out after 50ms`},
 		"a timeout of nonsense": {Code: `await fetch(B, { timeout: "soon" })`, Err: `TypeError: fetch: timeout is soon, expected milliseconds or a duration like "2s"`},
-		"a large body":          {Code: `await (await fetch(B + "/big")).text()`, Err: `Error: the body is larger than the limit of what a script may buffer`},
+		"a large body":          {Code: `await (await fetch(B + "/big")).text()`, Err: `Error: the body is larger than the 4096 bytes that a script may buffer`},
 		"a bad URL rejects":     {Code: `const p = fetch("http://%zz"); return p.catch(e => e instanceof TypeError)`, Want: `true`},
 		"no URL":                {Code: `await fetch()`, Err: `TypeError: fetch: expected a URL, got undefined`},
 		"another scheme":        {Code: `await fetch("file:///etc/passwd")`, Err: `TypeError: fetch: invalid URL "file:///etc/passwd": expected one that begins with http:// or https://`},
-		"no host":               {Code: `await fetch("http:///x")`, Err: `TypeError: fetch: invalid URL "http:///x": it has no host`},
+		"no host":               {Code: `await fetch("http://")`, Err: `TypeError: fetch: invalid URL "http://": expected an absolute one that begins with http:// or https://`},
 		"a bad method":          {Code: `await fetch(B, { method: "a b" })`, Err: `TypeError: fetch: "a b" is not a method`},
 		"a bad header":          {Code: `await fetch(B, { headers: { "a b": "c" } })`, Err: `TypeError: fetch: "a b" is not a valid name of a header`},
 		"headers of text":       {Code: `await fetch(B, { headers: "x" })`, Err: `TypeError: fetch: expected an object of headers, got string`},
-		"an object as body":     {Code: `await fetch(B, { method: "POST", body: {} })`, Err: `TypeError: fetch: body must be a string, an ArrayBuffer, a typed array or a URLSearchParams, got Object; use JSON.stringify for objects`},
+		"an object as body":     {Code: `await fetch(B, { method: "POST", body: {} })`, Err: `TypeError: fetch: body must be a string, an ArrayBuffer, a typed array, a URLSearchParams or a ReadableStream, got Object; use JSON.stringify for objects`},
 		"options of text":       {Code: `await fetch(B, "x")`, Err: `TypeError: fetch: expected an object of options, got string`},
-		"a method alone":        {Code: `const { text } = await fetch(B + "/404"); text()`, Err: `TypeError: this method must be called on a response, as in response.text()`},
+		"a method alone":        {Code: `const { text } = await fetch(B + "/404"); await text()`, Err: `TypeError: this method must be called on a Request or a Response, as in response.text()`},
 		"setting a field":       {Code: `(await fetch(B + "/404")).status = 1`, Err: `TypeError: status of a response cannot be set`},
 		"a refused connection":  {Code: `try { await fetch("http://127.0.0.1:1/") } catch (e) { return e.message }`, Want: `"Get \"http://127.0.0.1:1/\": dial tcp 127.0.0.1:1: connect: connection refused"`},
 	})

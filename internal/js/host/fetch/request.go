@@ -1,17 +1,17 @@
 package fetch
 
 import (
-	"bytes"
-	"context"
+	"errors"
 	"io"
+	"maps"
 	"math"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/dop251/goja"
+	weburl "github.com/nlnwa/whatwg-url/url"
 	"golang.org/x/net/http/httpguts"
 
 	"github.com/dgate-io/caddy-dgate/internal/js"
@@ -19,84 +19,169 @@ import (
 	"github.com/dgate-io/caddy-dgate/internal/js/host/native"
 )
 
-// request is what a script asked for, as Go data.
-type request struct {
-	url      *url.URL
+// Request is an object of the class Request.
+type Request struct {
+	message
 	method   string
-	header   http.Header
-	body     []byte
-	hasBody  bool
-	redirect string // follow, manual or error
-	timeout  time.Duration
+	url      *url.URL
+	redirect string        // follow, manual or error
+	timeout  time.Duration // of fetch; 0: none
 }
 
-// readRequest reads the arguments of fetch. It throws for what cannot be sent.
-func readRequest(vm *js.VM, target, options goja.Value) *request {
-	req := &request{method: http.MethodGet, redirect: "follow", header: make(http.Header)}
-	if obj, ok := target.(*goja.Object); ok && obj.Get("href") == nil && obj.Get("url") != nil {
-		req.options(vm, obj) // something like the web's Request
-		target = obj.Get("url")
+var _ goja.DynamicObject = (*Request)(nil)
+
+var requestKeys = []string{"method", "url", "headers", "bodyUsed", "redirect"}
+
+// Get implements goja.DynamicObject.
+func (r *Request) Get(key string) goja.Value {
+	rt := r.c.vm.Runtime()
+	switch key {
+	case "method":
+		return rt.ToValue(r.method)
+	case "url":
+		return rt.ToValue(r.url.String())
+	case "redirect":
+		return rt.ToValue(r.redirect)
 	}
-	req.url = urlArg(vm, target)
-	if !native.Missing(options) {
-		obj, ok := options.(*goja.Object)
-		if !ok {
-			vm.ThrowType("fetch: expected an object of options, got %s", native.TypeName(options))
-		}
-		req.options(vm, obj)
-	}
-	if req.hasBody && (req.method == http.MethodGet || req.method == http.MethodHead) && len(req.body) == 0 {
-		req.hasBody = false
-	}
-	return req
+	return r.get(key)
 }
+
+// Set implements goja.DynamicObject: what a request does not have itself is kept.
+func (r *Request) Set(key string, v goja.Value) bool { return r.set("request", requestKeys, key, v) }
+
+// Has implements goja.DynamicObject.
+func (r *Request) Has(key string) bool { return r.has(requestKeys, key) }
+
+// Delete implements goja.DynamicObject.
+func (r *Request) Delete(key string) bool { return r.delete(requestKeys, key) }
+
+// Keys implements goja.DynamicObject.
+func (r *Request) Keys() []string { return r.keys(requestKeys) }
+
+var requestClass native.Class[*classes]
+
+func init() { // the methods make objects of the class
+	requestClass = native.Class[*classes]{
+		Name: "Request", Arity: 1, Methods: maps.Clone(bodyMethods),
+		New: func(c *classes, call goja.ConstructorCall) goja.DynamicObject {
+			return c.readRequest("Request", call.Argument(0), call.Argument(1))
+		},
+	}
+	requestClass.Methods["clone"] = native.Method[*classes]{Call: func(c *classes, call goja.FunctionCall) goja.Value {
+		r, ok := native.Data[*Request](call.This)
+		if !ok {
+			c.vm.ThrowType("clone must be called on a Request, as in request.clone()")
+		}
+		copied := *r
+		copied.message = r.message.clone()
+		return c.requests().Object(&copied)
+	}}
+}
+
+// readRequest reads the arguments of fetch and of the class Request. It throws for
+// what cannot be sent. The body of a Request among them is used from then on.
+func (c *classes) readRequest(what string, input, options goja.Value) *Request {
+	r := &Request{message: message{c: c}, method: http.MethodGet, redirect: "follow"}
+	if from, ok := native.Data[*Request](input); ok {
+		r.method, r.url, r.redirect, r.timeout = from.method, from.url, from.redirect, from.timeout
+		r.header = from.header.Clone()
+		r.options(what, options)
+		if r.body == nil && !given(options, "body") && (!given(options, "method") || hasBody(r.method)) {
+			r.takeBody(from)
+		}
+		return r
+	}
+	if obj, ok := input.(*goja.Object); ok && native.Missing(obj.Get("href")) && !native.Missing(obj.Get("url")) {
+		r.options(what, obj) // something like a Request
+		input = obj.Get("url")
+	}
+	r.url = c.urlArg(what, input)
+	r.options(what, options)
+	return r
+}
+
+// given tells whether options have a property, be it null.
+func given(options goja.Value, key string) bool {
+	obj, ok := options.(*goja.Object)
+	if !ok {
+		return false
+	}
+	v := obj.Get(key)
+	return v != nil && !goja.IsUndefined(v)
+}
+
+// hasBody tells whether requests of a method usually have a body.
+func hasBody(method string) bool { return method != http.MethodGet && method != http.MethodHead }
 
 // urlArg reads a URL: text, or an object with an href.
-func urlArg(vm *js.VM, v goja.Value) *url.URL {
-	if obj, ok := v.(*goja.Object); ok && obj.Get("href") != nil {
+func (c *classes) urlArg(what string, v goja.Value) *url.URL {
+	if obj, ok := v.(*goja.Object); ok && !native.Missing(obj.Get("href")) {
 		v = obj.Get("href")
 	}
 	if !goja.IsString(v) {
-		vm.ThrowType("fetch: expected a URL, got %s", native.TypeName(v))
+		c.vm.ThrowType("%s: expected a URL, got %s", what, native.TypeName(v))
 	}
-	u, err := url.Parse(strings.TrimSpace(v.String()))
+	u, err := parseURL(v.String())
 	if err != nil {
-		vm.ThrowType("fetch: invalid URL: %s", err)
+		c.vm.ThrowType("%s: invalid URL %q: %s", what, v.String(), err)
 	}
-	switch u.Scheme = strings.ToLower(u.Scheme); {
-	case u.Scheme != "http" && u.Scheme != "https":
-		vm.ThrowType("fetch: invalid URL %q: expected one that begins with http:// or https://", v.String())
-	case u.Host == "":
-		vm.ThrowType("fetch: invalid URL %q: it has no host", v.String())
-	}
-	u.Fragment = ""
 	return u
 }
 
-func (req *request) options(vm *js.VM, obj *goja.Object) {
+// options reads the second argument of fetch and of the class Request.
+func (r *Request) options(what string, v goja.Value) {
+	vm := r.c.vm
+	if native.Missing(v) {
+		v = vm.Runtime().CreateObject(nil)
+	}
+	obj, ok := v.(*goja.Object)
+	if !ok {
+		vm.ThrowType("%s: expected an object of options, got %s", what, native.TypeName(v))
+	}
 	if v := obj.Get("method"); !native.Missing(v) {
-		req.method = strings.ToUpper(v.String())
-		if !httpguts.ValidHeaderFieldName(req.method) {
-			vm.ThrowType("fetch: %q is not a method", v.String())
+		r.method = strings.ToUpper(v.String())
+		switch {
+		case !httpguts.ValidHeaderFieldName(r.method):
+			vm.ThrowType("%s: %q is not a method", what, v.String())
+		case r.method == http.MethodConnect, r.method == http.MethodTrace, r.method == "TRACK":
+			vm.ThrowType("%s: requests of method %s are not allowed", what, r.method)
 		}
 	}
 	if v := obj.Get("headers"); !native.Missing(v) {
-		req.header = headers.From(vm, "fetch", v)
+		r.header = headers.From(vm, what, v)
 	}
-	if v := obj.Get("body"); !native.Missing(v) {
-		kind := "text/plain;charset=UTF-8"
-		if native.TypeName(v) == "URLSearchParams" {
-			v, kind = v.ToString(), "application/x-www-form-urlencoded;charset=UTF-8"
-		}
-		data, ok := vm.Bytes(v)
-		if !ok {
-			vm.ThrowType("fetch: body must be a string, an ArrayBuffer, a typed array or a URLSearchParams, got %s; use JSON.stringify for objects", native.TypeName(v))
-		}
-		req.body, req.hasBody = slices.Clone(data), true
-		if _, typed := req.header["Content-Type"]; !typed && goja.IsString(v) {
-			req.header["Content-Type"] = []string{kind}
-		}
+	if r.header == nil {
+		r.header = make(http.Header)
 	}
+	if from, ok := native.Data[*Request](obj); ok && from.body != nil {
+		r.takeBody(from)
+	} else if v := obj.Get("body"); !native.Missing(v) {
+		r.setBody(what, v)
+	}
+	r.redirectOption(what, obj)
+	if v := obj.Get("timeout"); !native.Missing(v) {
+		r.timeout = timeoutArg(vm, what, v)
+	}
+}
+
+// takeBody gives r the content of another request, which is used from then on.
+func (r *Request) takeBody(from *Request) {
+	var err error
+	if r.body, err = from.body.take(); err != nil {
+		r.c.vm.Throw(err)
+	}
+}
+
+// setBody reads a body, and the type that comes with it.
+func (m *message) setBody(what string, v goja.Value) {
+	b, kind := m.c.bodyOf(what, v)
+	m.body = b
+	if _, typed := m.header["Content-Type"]; !typed && kind != "" {
+		m.header["Content-Type"] = []string{kind}
+	}
+}
+
+func (r *Request) redirectOption(what string, obj *goja.Object) {
 	for _, name := range []string{"redirects", "redirect"} { // the gateway's own spelling, then the web's
 		v := obj.Get(name)
 		if native.Missing(v) {
@@ -104,18 +189,15 @@ func (req *request) options(vm *js.VM, obj *goja.Object) {
 		}
 		switch v.String() {
 		case "follow", "manual", "error":
-			req.redirect = v.String()
+			r.redirect = v.String()
 		default:
-			vm.ThrowType(`fetch: %s is %q, expected "follow", "manual" or "error"`, name, v.String())
+			r.c.vm.ThrowType(`%s: %s is %q, expected "follow", "manual" or "error"`, what, name, v.String())
 		}
-	}
-	if v := obj.Get("timeout"); !native.Missing(v) {
-		req.timeout = timeoutArg(vm, v)
 	}
 }
 
 // timeoutArg reads a timeout: milliseconds, or the text of a Go duration.
-func timeoutArg(vm *js.VM, v goja.Value) time.Duration {
+func timeoutArg(vm *js.VM, what string, v goja.Value) time.Duration {
 	if goja.IsString(v) {
 		if d, err := time.ParseDuration(v.String()); err == nil && d > 0 {
 			return d
@@ -123,28 +205,80 @@ func timeoutArg(vm *js.VM, v goja.Value) time.Duration {
 	} else if ms := v.ToFloat(); goja.IsNumber(v) && ms > 0 {
 		return time.Duration(min(ms, math.MaxInt32) * float64(time.Millisecond))
 	}
-	vm.ThrowType(`fetch: timeout is %s, expected milliseconds or a duration like "2s"`, v.String())
+	vm.ThrowType(`%s: timeout is %s, expected milliseconds or a duration like "2s"`, what, v.String())
 	return 0
 }
 
-// build makes the request that is sent.
-func (req *request) build(ctx context.Context) (*http.Request, error) {
-	var body io.Reader
-	if req.hasBody {
-		body = bytes.NewReader(req.body) // known to net/http, which can send it again
+// clone copies a message; the content goes to both.
+func (m *message) clone() message {
+	copied := message{c: m.c, header: m.header.Clone()}
+	if m.body.used() {
+		m.c.vm.Throw(errUsed)
 	}
-	r, err := http.NewRequestWithContext(ctx, req.method, req.url.String(), body)
+	copied.body = m.body.clone()
+	return copied
+}
+
+// RequestInit describes the request that a hook is called for.
+type RequestInit struct {
+	// Method is the method.
+	Method string
+	// URL is the absolute URL that the client has asked for.
+	URL *url.URL
+	// Header is what came with it; it is copied.
+	Header http.Header
+	// Host is shown as the header of that name, but not sent on by fetch.
+	Host string
+	// Body is read when the script asks for the content, on other goroutines, and
+	// never closed. nil if there is none.
+	Body io.Reader
+	// Size is the length of the content, -1 if it is not known.
+	Size int64
+	// TooLarge is what reading the whole content rejects with if that is larger than
+	// what scripts may buffer. Default: an error that says so.
+	TooLarge error
+}
+
+// NewRequest returns an object of the class Request for a request that has come in.
+func NewRequest(vm *js.VM, init RequestInit) *goja.Object {
+	c := classesOf(vm)
+	r := &Request{message: message{c: c, header: init.Header.Clone()}, method: init.Method, url: init.URL, redirect: "manual"}
+	if r.header == nil {
+		r.header = make(http.Header)
+	}
+	if init.Host != "" {
+		r.header["Host"] = []string{init.Host}
+		c.incoming = incoming{vm.Call(), init.Host}
+	}
+	if init.Body != nil {
+		r.body = &body{src: &source{r: init.Body, size: init.Size, over: init.TooLarge}}
+	}
+	return c.requests().Object(r)
+}
+
+// incoming says which Host the request of a call came with.
+type incoming struct {
+	call uint64
+	host string
+}
+
+var (
+	errNoURL  = errors.New("expected an absolute one that begins with http:// or https://")
+	errScheme = errors.New("expected one that begins with http:// or https://")
+)
+
+// parseURL reads a URL as browsers do.
+func parseURL(raw string) (*url.URL, error) {
+	parsed, err := weburl.Parse(raw)
 	if err != nil {
-		return nil, typeError("fetch: " + err.Error())
+		return nil, errNoURL
 	}
-	r.Header = req.header
-	if _, set := r.Header["User-Agent"]; !set {
-		r.Header["User-Agent"] = []string{userAgent}
+	if s := parsed.Scheme(); s != "http" && s != "https" {
+		return nil, errScheme
 	}
-	if host := r.Header.Get("Host"); host != "" {
-		r.Host = host
-		r.Header.Del("Host")
+	u, err := url.Parse(parsed.Href(false))
+	if err != nil {
+		return nil, errNoURL
 	}
-	r.Header.Del("Content-Length") // net/http knows it better
-	return r, nil
+	return u, nil
 }

@@ -1,151 +1,195 @@
 package fetch
 
 import (
-	"context"
+	"maps"
 	"net/http"
-	"reflect"
 	"slices"
-	"strings"
+	"strconv"
 
 	"github.com/dop251/goja"
 
-	"github.com/dgate-io/caddy-dgate/internal/js"
 	"github.com/dgate-io/caddy-dgate/internal/js/host/headers"
 	"github.com/dgate-io/caddy-dgate/internal/js/host/native"
 )
 
-// Response is what fetch resolves with. A hook may return it to answer with it.
+// Response is an object of the class Response: what fetch resolves with, or what a
+// script has made. A hook may return it to answer with it.
 type Response struct {
-	c       *cache
-	answer  *answer
-	used    bool
-	headers headers.View
+	message
+	status     int
+	statusText string
+	kind       string    // basic for those of fetch, error for those of Response.error, else default
+	url        string    // empty for what a script has made
+	x          *exchange // that it is the answer of, nil for what a script has made
 }
 
 var _ goja.DynamicObject = (*Response)(nil)
 
-// cache is what the responses of one VM share.
-type cache struct {
-	vm      *js.VM
-	members native.Members[*cache]
-}
-
-type cacheKey struct{}
-
-func newResponse(vm *js.VM, a *answer) goja.Value {
-	c := vm.Value(cacheKey{}, func(vm *js.VM) any {
-		return &cache{vm: vm, members: native.Members[*cache]{Table: responseMethods}}
-	}).(*cache)
-	return vm.Runtime().NewDynamicObject(&Response{c: c, answer: a})
-}
-
-var responseKeys = []string{"status", "statusText", "ok", "url", "redirected", "headers", "bodyUsed", "_debug_time"}
+var (
+	responseKeys = []string{"status", "statusText", "ok", "url", "redirected", "type", "headers", "bodyUsed"}
+	fetchedKeys  = slices.Concat(responseKeys, []string{"_debug_time"})
+)
 
 // Get implements goja.DynamicObject.
 func (r *Response) Get(key string) goja.Value {
-	rt, resp := r.c.vm.Runtime(), r.answer.resp
+	rt := r.c.vm.Runtime()
 	switch key {
 	case "status":
-		return rt.ToValue(resp.StatusCode)
+		return rt.ToValue(r.status)
 	case "statusText":
-		return rt.ToValue(resp.Status)
+		return rt.ToValue(r.statusText)
 	case "ok":
-		return rt.ToValue(resp.StatusCode >= 200 && resp.StatusCode <= 299)
+		return rt.ToValue(r.status >= 200 && r.status <= 299)
 	case "url":
-		return rt.ToValue(resp.Request.URL.String())
+		return rt.ToValue(r.url)
 	case "redirected":
-		return rt.ToValue(r.answer.redirected)
-	case "headers":
-		return r.headers.Open(r.c.vm, nil, resp.Header)
-	case "bodyUsed":
-		return rt.ToValue(r.used)
+		return rt.ToValue(r.x != nil && r.x.redirected)
+	case "type":
+		return rt.ToValue(r.kind)
 	case "_debug_time":
-		return rt.ToValue(r.answer.took.Seconds())
+		if r.x != nil {
+			return rt.ToValue(r.x.took.Seconds())
+		}
 	}
-	return r.c.members.Get(r.c.vm, r.c, key)
+	return r.get(key)
 }
 
-// Set implements goja.DynamicObject: nothing can be set.
-func (r *Response) Set(key string, _ goja.Value) bool {
-	r.c.vm.ThrowType("%s of a response cannot be set", key)
-	return false
+func (r *Response) names() []string {
+	if r.x != nil {
+		return fetchedKeys
+	}
+	return responseKeys
 }
+
+// Set implements goja.DynamicObject: what a response does not have itself is kept.
+func (r *Response) Set(key string, v goja.Value) bool { return r.set("response", r.names(), key, v) }
 
 // Has implements goja.DynamicObject.
-func (r *Response) Has(key string) bool {
-	if slices.Contains(responseKeys, key) {
-		return true
-	}
-	return r.c.members.Has(key)
-}
+func (r *Response) Has(key string) bool { return r.has(r.names(), key) }
 
 // Delete implements goja.DynamicObject.
-func (r *Response) Delete(key string) bool { return !r.Has(key) }
+func (r *Response) Delete(key string) bool { return r.delete(r.names(), key) }
 
 // Keys implements goja.DynamicObject.
-func (r *Response) Keys() []string { return responseKeys }
+func (r *Response) Keys() []string { return r.keys(r.names()) }
 
-// Returned is the response behind v, if a script has returned one to answer with
-// it. Its body has not been read; close ends the request behind it.
-func Returned(v goja.Value) (resp *http.Response, close func(), err error) {
-	obj, ok := v.(*goja.Object)
-	if !ok || obj.ExportType() != reflect.TypeFor[*Response]() {
-		return nil, nil, nil
+// newResponse is the answer of an exchange as an object.
+func (c *classes) newResponse(x *exchange) goja.Value {
+	resp := x.resp
+	r := &Response{
+		message: message{c: c, header: resp.Header},
+		status:  resp.StatusCode, statusText: resp.Status, kind: "basic", url: resp.Request.URL.String(), x: x,
 	}
-	r, ok := obj.Export().(*Response)
-	if !ok {
-		return nil, nil, nil
+	if resp.Body != http.NoBody {
+		r.body = &body{src: &source{r: resp.Body, size: resp.ContentLength, x: x}}
+	} else {
+		x.end()
 	}
-	if r.used {
-		return nil, nil, typeError("body already used")
-	}
-	r.used = true
-	return r.answer.resp, func() {
-		_ = r.answer.resp.Body.Close() // all that matters is told by reading
-		r.answer.cancel()
-	}, nil
+	return c.responses().Object(r)
 }
 
-// responseOf finds the response that a method was called on.
-func (c *cache) responseOf(this goja.Value) *Response {
-	if obj, ok := this.(*goja.Object); ok && obj.ExportType() == reflect.TypeFor[*Response]() {
-		if r, ok := obj.Export().(*Response); ok {
+var responseClass native.Class[*classes]
+
+func init() { // the methods make objects of the class
+	responseClass = native.Class[*classes]{
+		Name: "Response", Methods: maps.Clone(bodyMethods),
+		New: func(c *classes, call goja.ConstructorCall) goja.DynamicObject {
+			r := c.readResponse("Response", call.Argument(1))
+			r.content("Response", call.Argument(0))
 			return r
-		}
+		},
+		Static: map[string]native.Method[*classes]{
+			"json":     {Arity: 1, Call: responseJSON},
+			"redirect": {Arity: 1, Call: responseRedirect},
+			"error": {Call: func(c *classes, _ goja.FunctionCall) goja.Value {
+				return c.responses().Object(&Response{message: message{c: c, header: make(http.Header)}, kind: "error"})
+			}},
+		},
 	}
-	c.vm.ThrowType("this method must be called on a response, as in response.text()")
-	return nil
-}
-
-// body is a method that reads the body, which can be done once.
-func body(convert func(*js.VM, []byte) goja.Value) native.Method[*cache] {
-	return native.Method[*cache]{Call: func(c *cache, call goja.FunctionCall) goja.Value {
-		r := c.responseOf(call.This)
-		if r.used {
-			promise, _, reject := c.vm.NewPromise()
-			reject(c.vm.Error(typeError("body already used")))
-			return promise
+	responseClass.Methods["clone"] = native.Method[*classes]{Call: func(c *classes, call goja.FunctionCall) goja.Value {
+		r, ok := native.Data[*Response](call.This)
+		if !ok {
+			c.vm.ThrowType("clone must be called on a Response, as in response.clone()")
 		}
-		r.used = true
-		return js.Async(c.vm,
-			func(context.Context) ([]byte, error) { return r.answer.read() },
-			convert)
+		copied := *r
+		copied.message = r.message.clone()
+		return c.responses().Object(&copied)
 	}}
 }
 
-var responseMethods = map[string]native.Method[*cache]{
-	"arrayBuffer": body(func(vm *js.VM, data []byte) goja.Value { return vm.ArrayBuffer(data) }),
-	"bytes": body(func(vm *js.VM, data []byte) goja.Value {
-		return native.Construct(vm, "Uint8Array", vm.ArrayBuffer(data))
-	}),
-	"text": body(func(vm *js.VM, data []byte) goja.Value {
-		return vm.Runtime().ToValue(strings.ToValidUTF8(strings.TrimPrefix(string(data), "\ufeff"), "\ufffd"))
-	}),
-	"json": body(func(vm *js.VM, data []byte) goja.Value {
-		v, err := vm.ParseJSON(data)
-		if err != nil {
-			vm.Throw(err)
+// readResponse reads the options of a response that a script makes.
+func (c *classes) readResponse(what string, options goja.Value) *Response {
+	r := &Response{message: message{c: c, header: make(http.Header)}, status: http.StatusOK, kind: "default"}
+	if native.Missing(options) {
+		return r
+	}
+	obj, ok := options.(*goja.Object)
+	if !ok {
+		c.vm.ThrowType("%s: expected an object of options, got %s", what, native.TypeName(options))
+	}
+	if v := obj.Get("status"); v != nil && !goja.IsUndefined(v) {
+		r.status = c.statusArg(what, v, 200, 599)
+	}
+	if v := obj.Get("statusText"); v != nil && !goja.IsUndefined(v) {
+		r.statusText = headers.Line(v.String())
+	}
+	if v := obj.Get("headers"); !native.Missing(v) {
+		r.header = headers.From(c.vm, what, v)
+	}
+	return r
+}
+
+// statusArg reads a status. Others than those from low to high throw.
+func (c *classes) statusArg(what string, v goja.Value, low, high int) int {
+	if n := v.ToFloat(); n == float64(int(n)) && int(n) >= low && int(n) <= high {
+		return int(n)
+	}
+	panic(native.Construct(c.vm, "RangeError", c.vm.Runtime().ToValue(
+		what+": "+v.String()+" is not a status: expected an integer from "+strconv.Itoa(low)+" to "+strconv.Itoa(high))))
+}
+
+// content gives the response a body.
+func (r *Response) content(what string, v goja.Value) {
+	if native.Missing(v) {
+		return
+	}
+	r.setBody(what, v)
+	switch r.status {
+	case http.StatusNoContent, http.StatusResetContent, http.StatusNotModified:
+		if r.body.size() != 0 {
+			r.c.vm.ThrowType("%s: an answer of status %d has no body", what, r.status)
 		}
-		return v
-	}),
+		r.body = nil
+	}
+}
+
+// responseJSON is Response.json(data, options).
+func responseJSON(c *classes, call goja.FunctionCall) goja.Value {
+	data, err := c.vm.Stringify(call.Argument(0))
+	if err != nil {
+		c.vm.Throw(err)
+	}
+	if data == nil {
+		c.vm.ThrowType("Response.json: %s cannot be written as JSON", native.TypeName(call.Argument(0)))
+	}
+	r := c.readResponse("Response.json", call.Argument(1))
+	if _, typed := r.header["Content-Type"]; !typed {
+		r.header["Content-Type"] = []string{"application/json"}
+	}
+	r.body = &body{data: data}
+	return c.responses().Object(r)
+}
+
+// responseRedirect is Response.redirect(url, status). The URL may be relative.
+func responseRedirect(c *classes, call goja.FunctionCall) goja.Value {
+	r := &Response{message: message{c: c}, status: http.StatusFound, kind: "default"}
+	if v := call.Argument(1); !goja.IsUndefined(v) {
+		r.status = c.statusArg("Response.redirect", v, 300, 399)
+	}
+	target := call.Argument(0)
+	if native.Missing(target) {
+		c.vm.ThrowType("Response.redirect: expected a URL, got %s", native.TypeName(target))
+	}
+	r.header = http.Header{"Location": {headers.Line(target.String())}}
+	return c.responses().Object(r)
 }
