@@ -81,6 +81,9 @@ func (c *Collection) checkSchema() []error {
 		return []error{err}
 	}
 	c.Schema = compact
+	if _, err := schemas.get(compact); err != nil {
+		return []error{err}
+	}
 	return nil
 }
 

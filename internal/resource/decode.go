@@ -74,7 +74,10 @@ func otherMistakes(kind *Kind, obj Object, given map[string]string, unknown bool
 	}
 	var more []error
 	for _, e := range FieldErrors(obj.Validate()) {
-		name, _, _ := strings.Cut(e.Field, "[")
+		name := e.Field
+		if i := strings.IndexAny(name, ".["); i > 0 {
+			name = name[:i]
+		}
 		missing := given[name] == "" && (unknown || slices.Contains(kind.KeyFields(), name))
 		if !said[name] && !missing {
 			more = append(more, e)

@@ -61,6 +61,9 @@ type Object interface {
 	References() []Reference
 	// Claims lists what no other resource of the same kind and namespace may claim.
 	Claims() []Claim
+	// Print is of what those that refer to this resource depend on: it cannot change while there
+	// are any. Most resources have none, "".
+	Print() string
 }
 
 // Key names one resource.
@@ -108,6 +111,9 @@ type Meta struct {
 
 // Metadata implements [Object] for the structs that embed Meta.
 func (m *Meta) Metadata() *Meta { return m }
+
+// Print implements [Object]: whatever changes, those that refer to the resource can go on.
+func (m *Meta) Print() string { return "" }
 
 // Field describes one settable field of a kind.
 type Field struct {
