@@ -195,13 +195,24 @@ func (c *call) methodsOf(segments []string) (methods, error) {
 		return nil, pageNotFound()
 	}
 	c.kind, c.key = kind, segments[3:]
+	inCollection := kind.Scope == resource.InCollection
 	switch len(c.key) {
 	case 0:
+		if inCollection {
+			return v1Documents, nil
+		}
 		return v1Collection, nil
 	case len(kind.KeyFields()):
 		return item, nil
 	case 1:
+		if inCollection {
+			return v1Document, nil
+		}
 		return v1One(kind), nil
+	case 2:
+		if inCollection {
+			return documents, nil
+		}
 	}
 	return nil, pageNotFound()
 }

@@ -17,11 +17,8 @@ var item = methods{
 func getItem(c *call) (*reply, error) { return c.get(c.kind.KeyOf(c.key...)) }
 
 func putItem(c *call) (*reply, error) {
-	obj, err := c.decode(resource.Strict)
+	obj, err := c.decodeItem()
 	if err != nil {
-		return nil, err
-	}
-	if err := c.adopt(obj); err != nil {
 		return nil, err
 	}
 	result, err := c.put(obj)
@@ -49,6 +46,18 @@ func deleteItem(c *call) (*reply, error) {
 		return nil, err
 	}
 	return emptyReply(http.StatusNoContent), nil
+}
+
+// decodeItem reads the body as the resource of the path. That of a document is its data.
+func (c *call) decodeItem() (resource.Object, error) {
+	if c.kind.Scope == resource.InCollection {
+		return c.decodeData(c.kind.KeyOf(c.key...))
+	}
+	obj, err := c.decode(resource.Strict)
+	if err != nil {
+		return nil, err
+	}
+	return obj, c.adopt(obj)
 }
 
 // adopt gives an object the key of the path. What the body says about it must agree.
