@@ -17,6 +17,7 @@ import (
 	"github.com/dgate-io/caddy-dgate/internal/js/host/state"
 	"github.com/dgate-io/caddy-dgate/internal/js/host/storage"
 	"github.com/dgate-io/caddy-dgate/internal/js/host/util"
+	"github.com/dgate-io/caddy-dgate/internal/js/host/webcrypto"
 	"github.com/dgate-io/caddy-dgate/internal/js/host/weburl"
 )
 
@@ -53,5 +54,6 @@ func Globals(deps Deps) []js.Global {
 		fetch.Globals(),
 		encoding.Globals(),
 		weburl.Globals(),
+		webcrypto.Globals(),
 	)
 }

@@ -1,6 +1,6 @@
 // Package crypto is the module "dgate/crypto": digests, HMACs and random values,
-// computed in Go. It has no ciphers, signatures or keys, and is not the web's
-// crypto.subtle.
+// computed in Go. It has no ciphers, signatures or keys: those are in the web's
+// crypto.subtle, which is package webcrypto.
 package crypto
 
 import (
@@ -29,6 +29,7 @@ func Module() js.Module {
 		native.Function("randomInt", 2, randomInt),
 		native.Function("randomUUID", 0, randomUUID),
 		native.Function("hexEncode", 1, hexEncode),
+		native.Function("timingSafeEqual", 2, timingSafeEqual),
 	}
 	for _, a := range algorithms {
 		exports = append(exports, native.Function(a.export, 2, func(vm *js.VM, call goja.FunctionCall) goja.Value {
@@ -119,6 +120,13 @@ func UUID() string {
 
 func hexEncode(vm *js.VM, call goja.FunctionCall) goja.Value {
 	return vm.Runtime().ToValue(hex.EncodeToString(input(vm, "hexEncode", call.Argument(0))))
+}
+
+// timingSafeEqual tells whether two texts or bytes are the same, in a time that
+// depends on their lengths only, which therefore should not be secret.
+func timingSafeEqual(vm *js.VM, call goja.FunctionCall) goja.Value {
+	a, b := input(vm, "timingSafeEqual", call.Argument(0)), input(vm, "timingSafeEqual", call.Argument(1))
+	return vm.Runtime().ToValue(hmac.Equal(a, b))
 }
 
 // input is data that a script gave: text, as UTF-8, or bytes.

@@ -25,3 +25,10 @@ func Define(vm *js.VM, obj *goja.Object, name string, v goja.Value) {
 
 // Truthy tells whether v counts as true; absent values do not.
 func Truthy(v goja.Value) bool { return v != nil && v.ToBoolean() }
+
+// Set sets a property as scripts do.
+func Set(vm *js.VM, obj *goja.Object, name string, v goja.Value) {
+	if err := obj.Set(name, v); err != nil {
+		vm.Throw(err)
+	}
+}
