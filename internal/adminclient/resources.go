@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 
 	"github.com/dgate-io/caddy-dgate/internal/resource"
@@ -40,7 +41,7 @@ type Written struct {
 	Warnings []string
 }
 
-// Put stores a resource; object is its JSON.
+// Put stores a resource; object is its JSON, and that of a document its data.
 func (c *Client) Put(ctx context.Context, key resource.Key, object []byte, cond Condition) (*Written, error) {
 	path, err := itemPath(key)
 	if err != nil {
@@ -81,6 +82,21 @@ func (c *Client) List(ctx context.Context, kind *resource.Kind, within ...string
 		query.Set(fields[i], value)
 	}
 	return c.Data(ctx, http.MethodGet, []string{"api", "v1", kind.Name}, query)
+}
+
+// Documents reads documents of a collection, up to limit of them behind the first offset ones.
+func (c *Client) Documents(ctx context.Context, namespace, collection string, limit, offset int) (json.RawMessage, error) {
+	query := url.Values{"limit": {strconv.Itoa(limit)}, "offset": {strconv.Itoa(offset)}}
+	return c.Data(ctx, http.MethodGet, []string{"api", "v1", "document", namespace, collection}, query)
+}
+
+// DeleteDocuments removes all documents of a collection.
+func (c *Client) DeleteDocuments(ctx context.Context, namespace, collection string) error {
+	_, err := c.Do(ctx, Call{
+		Method: http.MethodDelete, Path: []string{"api", "v1", "document"},
+		Query: url.Values{"namespace": {namespace}, "collection": {collection}},
+	})
+	return err
 }
 
 // Delete removes one resource.

@@ -47,8 +47,11 @@ func completeKeys(kind *resource.Kind, allowed []string) cobra.CompletionFunc {
 				continue
 			}
 			op := "="
-			if f.Type == "bytes" {
+			switch {
+			case f.Type == "bytes" || f.Secret:
 				op = "@="
+			case f.Type == "json":
+				op = ":="
 			}
 			keys = append(keys, cobra.CompletionWithDesc(f.Name+op, f.Help))
 		}

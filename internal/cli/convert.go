@@ -34,13 +34,17 @@ func convert(field *resource.Field, p pair, readFile func(string) ([]byte, error
 }
 
 // fromFile converts the content of a file: bytes as base64, text and JSON as they are, anything
-// else as if it had been typed.
+// else as if it had been typed. The line break that ends a file is no part of a secret.
 func fromFile(field *resource.Field, p pair, content []byte) (json.RawMessage, error) {
 	switch field.Type {
 	case "bytes":
 		return quote(base64.StdEncoding.EncodeToString(content)), nil
 	case "string":
-		return quote(string(content)), nil
+		text := string(content)
+		if field.Secret {
+			text = strings.TrimSuffix(strings.TrimSuffix(text, "\n"), "\r")
+		}
+		return quote(text), nil
 	case "strings", "int", "bool", "duration":
 		return fromText(field, p, strings.TrimSpace(string(content)))
 	}
@@ -77,6 +81,11 @@ func fromText(field *resource.Field, p pair, text string) (json.RawMessage, erro
 		}
 		d, err := time.ParseDuration(text)
 		return scalar(int64(d), p, err)
+	case "json":
+		if strings.HasPrefix(text, "{") || strings.HasPrefix(text, "[") {
+			return nil, fmt.Errorf("input error: %s=… is text; JSON is written %s:='{…}', and that of a file %s@=<file>", p.key, p.key, p.key)
+		}
+		return quote(text), nil
 	default: // text, base64, and kinds of values that are newer than this code
 		return quote(text), nil
 	}

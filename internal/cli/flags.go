@@ -25,6 +25,11 @@ type flags struct {
 	follow    bool
 	verbose   bool
 	version   bool
+
+	// Those of documents only.
+	limit  int
+	offset int
+	all    bool
 }
 
 // The output formats.

@@ -27,8 +27,11 @@ func summary(kind *resource.Kind, v verb) string {
 		return fmt.Sprintf(v.short, kind.Name)
 	}
 	text := fmt.Sprintf(v.short, kind.Plural)
-	if len(kind.KeyFields()) > 1 {
+	switch kind.Scope {
+	case resource.InNamespace:
 		text += " of a namespace"
+	case resource.InCollection:
+		text += " of a collection"
 	}
 	return text
 }
@@ -39,9 +42,25 @@ var examples = map[string]map[string][]string{
 		"service": {"users urls=http://10.0.0.1:8080,http://10.0.0.2:8080 retryTimeout=50ms"},
 		"route":   {"hi paths=/hi,/hi/{id} methods=GET,POST modules=hi"},
 		"module":  {"hi payload@=hi.ts"},
+		"collection": {
+			"users schema@=users.schema.json",
+			`users schema:='{"type":"object"}' visibility=public`,
+		},
+		"document": {
+			`alice collection=users data:='{"age":42}'`,
+			"alice collection=users data@=alice.json",
+		},
+		"secret": {"api-key data@=key.txt", "api-key data@=- < key.txt"},
+	},
+	"delete": {
+		"document": {"alice collection=users", "--all collection=users"},
+	},
+	"list": {
+		"document": {"collection=users --limit 20 --offset 40"},
 	},
 	showing: {
-		"module": {"hi", "hi -o source > hi.ts"},
+		"document": {"alice collection=users"},
+		"module":   {"hi", "hi -o source > hi.ts"},
 	},
 }
 
@@ -56,7 +75,7 @@ func example(program string, kind *resource.Kind, v verb) string {
 
 // typeHelp says how values of a field type are written on a command line.
 var typeHelp = map[string]string{
-	"string": "text", "strings": "list", "int": "number", "bool": "true/false", "duration": "duration", "bytes": "file",
+	"string": "text", "strings": "list", "int": "number", "bool": "true/false", "duration": "duration", "bytes": "file", "json": "JSON",
 }
 
 // fieldHelp describes the fields that a verb takes.

@@ -161,6 +161,14 @@ func (in *input) keyValues() []string {
 // object is the JSON of what was given, in the order of the fields.
 func (in *input) object() json.RawMessage { return in.render(nil) }
 
+// body is what is sent to store the resource: the object, or the data of a document.
+func (in *input) body() json.RawMessage {
+	if in.kind.Scope == resource.InCollection {
+		return in.values["data"]
+	}
+	return in.object()
+}
+
 // render is object, with further fields and their values where they were not given.
 func (in *input) render(further map[string]string) json.RawMessage {
 	var buf bytes.Buffer

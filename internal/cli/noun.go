@@ -100,7 +100,7 @@ func (s *session) verbCommand(kind *resource.Kind, v verb) *cobra.Command {
 	if v.name == showing {
 		shown = kind
 	}
-	return &cobra.Command{
+	cmd := &cobra.Command{
 		Use:     v.name + usage(kind, allowed),
 		Aliases: v.aliases,
 		Short:   summary(kind, v),
@@ -111,7 +111,7 @@ func (s *session) verbCommand(kind *resource.Kind, v verb) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if err := in.require(required); err != nil {
+			if err := in.require(s.required(kind, required)); err != nil {
 				return err
 			}
 			if !v.several {
@@ -134,10 +134,14 @@ func (s *session) verbCommand(kind *resource.Kind, v verb) *cobra.Command {
 		},
 		ValidArgsFunction: completeKeys(kind, allowed),
 	}
+	if kind.Scope == resource.InCollection {
+		s.documentFlags(cmd, v)
+	}
+	return cmd
 }
 
 func runCreate(ctx context.Context, s *session, client *adminclient.Client, in *input) error {
-	written, err := client.Put(ctx, in.kind.KeyOf(in.keyValues()...), in.object(), adminclient.Condition{})
+	written, err := client.Put(ctx, in.kind.KeyOf(in.keyValues()...), in.body(), adminclient.Condition{})
 	if err != nil {
 		return in.withHint(err)
 	}
@@ -147,11 +151,17 @@ func runCreate(ctx context.Context, s *session, client *adminclient.Client, in *
 	return s.print(in.kind, in.echo())
 }
 
-func runDelete(ctx context.Context, _ *session, client *adminclient.Client, in *input) error {
+func runDelete(ctx context.Context, s *session, client *adminclient.Client, in *input) error {
+	if s.flags.all {
+		return deleteAll(ctx, client, in)
+	}
 	return client.Delete(ctx, in.kind.KeyOf(in.keyValues()...), adminclient.Condition{})
 }
 
 func runList(ctx context.Context, s *session, client *adminclient.Client, in *input) error {
+	if in.kind.Scope == resource.InCollection {
+		return listDocuments(ctx, s, client, in)
+	}
 	var within []string
 	for _, name := range without(in.kind.KeyFields(), in.kind.KeyFields()[len(in.kind.KeyFields())-1]) {
 		within = append(within, in.word(name))

@@ -14,14 +14,20 @@ var echoed = map[string]map[string]string{
 	"route": {"preserveHost": "false", "stripPath": "false"},
 }
 
-// echo is the answer to a create: the input, as the original client printed it.
+// echo is the answer to a create: the input, as the original client printed it, without secrets.
 func (in *input) echo() []byte {
+	shown := &input{kind: in.kind, values: maps.Clone(in.values)}
+	for _, f := range in.kind.Fields {
+		if f.Secret && in.word(f.Name) != "" {
+			shown.values[f.Name] = quote(resource.Redacted)
+		}
+	}
 	further := map[string]string{}
 	if in.kind.Scope != resource.Global {
 		further["namespace"] = `""`
 	}
 	maps.Copy(further, echoed[in.kind.Name])
-	return in.render(further)
+	return shown.render(further)
 }
 
 // deduced are fields whose value shows in the name of a file that another field is read from.

@@ -149,6 +149,80 @@ func TestReplay(t *testing.T) {
 }
 
 `},
+		{`collection create name=c schema:={"type":"object"} type=document visibility=public namespace=ns1`, `{
+  "name": "c",
+  "namespace": "ns1",
+  "schema": {
+    "type": "object"
+  },
+  "visibility": "public",
+  "type": "document"
+}
+
+`},
+		{"collection get name=c namespace=ns1", `{
+  "name": "c",
+  "namespace": "ns1",
+  "schema": {
+    "type": "object"
+  },
+  "visibility": "public",
+  "type": "document"
+}
+
+`},
+		{"collection list", "[]\n\n"},
+		{`document create id=1 collection=c data:={"a":1} namespace=ns1`, `{
+  "id": "1",
+  "collection": "c",
+  "namespace": "ns1",
+  "data": {
+    "a": 1
+  }
+}
+
+`},
+		{"document get id=1 collection=c namespace=ns1", `{
+  "id": "1",
+  "collection": "c",
+  "namespace": "ns1",
+  "data": {
+    "a": 1
+  }
+}
+
+`},
+		{"document list collection=c namespace=ns1", `[
+  {
+    "id": "1",
+    "collection": "c",
+    "namespace": "ns1",
+    "data": {
+      "a": 1
+    }
+  }
+]
+
+`},
+		{"document delete id=1 collection=c namespace=ns1", "\n"},
+		{"document delete --all collection=c namespace=ns1", "\n"},
+		{"collection delete name=c namespace=ns1", "\n"},
+		{"secret create name=k data=hunter2 namespace=ns1", `{
+  "name": "k",
+  "namespace": "ns1",
+  "data": "**redacted**"
+}
+
+`},
+		{"secret get name=k namespace=ns1", `{
+  "name": "k",
+  "namespace": "ns1",
+  "data": "**redacted**"
+}
+
+`},
+		{"secret list", "[]\n\n"},
+		{"secret delete name=k namespace=ns1", "\n"},
 		{"route delete name=r namespace=ns1", "\n"},
 		{"service delete name=s namespace=ns1", "\n"},
 		{"module delete name=m namespace=ns1", "\n"},

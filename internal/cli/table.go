@@ -67,7 +67,7 @@ func writeResources(w *tabwriter.Writer, kind *resource.Kind, rows []map[string]
 	}
 	for i := range kind.Fields {
 		f := &kind.Fields[i]
-		if f.Quiet || isKeyField(keys, f.Name) {
+		if f.Quiet && f.Type != "json" || isKeyField(keys, f.Name) {
 			continue
 		}
 		for _, row := range rows {
