@@ -3,7 +3,6 @@ package moduledata
 import (
 	"context"
 
-	"github.com/dgate-io/caddy-dgate/internal/change"
 	hoststate "github.com/dgate-io/caddy-dgate/internal/js/host/state"
 	"github.com/dgate-io/caddy-dgate/internal/resource"
 	"github.com/dgate-io/caddy-dgate/internal/state"
@@ -35,7 +34,7 @@ func collectionKey(namespace, name string) resource.Key {
 // Collection implements the host module's store.
 func (d *Data) Collection(ctx context.Context, reader, namespace, name string) (hoststate.Collection, error) {
 	var c *resource.Collection
-	err := d.view(ctx, func(_ *change.Writer, r *state.Reader) error {
+	err := d.view(ctx, func(r *state.Reader) error {
 		rec, err := readable(r, reader, collectionKey(namespace, name))
 		if err == nil {
 			c, err = decode[*resource.Collection](rec)

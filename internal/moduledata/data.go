@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/dgate-io/caddy-dgate/internal/change"
+	"github.com/dgate-io/caddy-dgate/internal/js/host/secret"
 	hoststate "github.com/dgate-io/caddy-dgate/internal/js/host/state"
 	"github.com/dgate-io/caddy-dgate/internal/resource"
 	"github.com/dgate-io/caddy-dgate/internal/state"
@@ -12,16 +13,23 @@ import (
 // Data is what modules read and write.
 type Data struct {
 	writer func(context.Context) (*change.Writer, error)
+	keys   Opener
+}
+
+// Opener decrypts fields of resources.
+type Opener interface {
+	// Open decrypts what is stored of a field. The error does not contain the value.
+	Open(key resource.Key, field, sealed string) (string, error)
 }
 
 // New makes the Data of a node. writer returns what writes to its store; it is called
 // for reading, too, and may open the store first, within the context.
-func New(writer func(context.Context) (*change.Writer, error)) *Data {
-	return &Data{writer}
+func New(writer func(context.Context) (*change.Writer, error), keys Opener) *Data {
+	return &Data{writer, keys}
 }
 
 // view reads the local state.
-func (d *Data) view(ctx context.Context, fn func(*change.Writer, *state.Reader) error) error {
+func (d *Data) view(ctx context.Context, fn func(*state.Reader) error) error {
 	w, err := d.writer(ctx)
 	if err != nil {
 		return err
@@ -30,7 +38,7 @@ func (d *Data) view(ctx context.Context, fn func(*change.Writer, *state.Reader) 
 	if db == nil {
 		return resource.Errorf(resource.NoLeader, "the store is not open yet")
 	}
-	return db.View(func(r *state.Reader) error { return fn(w, r) })
+	return db.View(fn)
 }
 
 // lookup reads a record. A key that cannot exist is not looked up.
@@ -75,4 +83,5 @@ func (d *Data) remove(ctx context.Context, key resource.Key, cond state.Conditio
 
 var (
 	_ hoststate.Store = (*Data)(nil)
+	_ secret.Source   = (*Data)(nil)
 )

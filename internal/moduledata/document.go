@@ -4,7 +4,6 @@ import (
 	"context"
 	"strings"
 
-	"github.com/dgate-io/caddy-dgate/internal/change"
 	hoststate "github.com/dgate-io/caddy-dgate/internal/js/host/state"
 	"github.com/dgate-io/caddy-dgate/internal/resource"
 	"github.com/dgate-io/caddy-dgate/internal/state"
@@ -16,7 +15,7 @@ func documentKey(k hoststate.Key) resource.Key {
 
 // Document implements the host module's store.
 func (d *Data) Document(ctx context.Context, reader string, key hoststate.Key) (doc hoststate.Document, ok bool, err error) {
-	err = d.view(ctx, func(_ *change.Writer, r *state.Reader) error {
+	err = d.view(ctx, func(r *state.Reader) error {
 		if _, err := readable(r, reader, collectionKey(key.Namespace, key.Collection)); err != nil {
 			return err
 		}
@@ -46,7 +45,7 @@ func (d *Data) PutDocument(ctx context.Context, doc hoststate.Document, cond *ho
 
 // DeleteDocument implements the host module's store.
 func (d *Data) DeleteDocument(ctx context.Context, key hoststate.Key, cond *hoststate.Condition) error {
-	err := d.view(ctx, func(_ *change.Writer, r *state.Reader) error {
+	err := d.view(ctx, func(r *state.Reader) error {
 		_, err := readable(r, key.Namespace, collectionKey(key.Namespace, key.Collection))
 		return err
 	})
@@ -79,7 +78,7 @@ func document(doc *resource.Document) hoststate.Document {
 
 // Documents implements the host module's store.
 func (d *Data) Documents(ctx context.Context, reader string, page hoststate.Page) (docs []hoststate.Document, err error) {
-	err = d.view(ctx, func(_ *change.Writer, r *state.Reader) error {
+	err = d.view(ctx, func(r *state.Reader) error {
 		if _, err := readable(r, reader, collectionKey(page.Namespace, page.Collection)); err != nil {
 			return err
 		}

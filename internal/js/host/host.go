@@ -14,6 +14,7 @@ import (
 	"github.com/dgate-io/caddy-dgate/internal/js/host/encoding"
 	"github.com/dgate-io/caddy-dgate/internal/js/host/fetch"
 	"github.com/dgate-io/caddy-dgate/internal/js/host/headers"
+	"github.com/dgate-io/caddy-dgate/internal/js/host/secret"
 	"github.com/dgate-io/caddy-dgate/internal/js/host/state"
 	"github.com/dgate-io/caddy-dgate/internal/js/host/storage"
 	"github.com/dgate-io/caddy-dgate/internal/js/host/util"
@@ -27,6 +28,8 @@ type Deps struct {
 	Fetch *fetch.Client
 	// Documents is what "dgate/state" reads and writes.
 	Documents state.Store
+	// Secrets is what "dgate/secret" reads.
+	Secrets secret.Source
 	// Cache is what "dgate/storage" keeps.
 	Cache *storage.Cache
 }
@@ -37,6 +40,7 @@ func Modules(deps Deps) []js.Module {
 		deps.Fetch.Module(),
 		crypto.Module(),
 		state.Module(deps.Documents),
+		secret.Module(deps.Secrets),
 		deps.Cache.Module(),
 		util.Module(),
 		weburl.Module(),

@@ -17,9 +17,15 @@ type Host struct {
 	Limits  js.Limits
 	// Prelude is in front of every snippet; it usually imports.
 	Prelude string
-	// Scope is what snippets run under, if not the test itself.
-	Scope any
+	// Namespace is the one that snippets belong to.
+	Namespace string
 }
+
+// scope is what snippets run under.
+type scope struct{ namespace string }
+
+// Namespace is what host modules that keep data per namespace ask a scope for.
+func (s scope) Namespace() string { return s.namespace }
 
 // Case is a snippet, the body of an async function, and what it must come to: the
 // JSON of what it returns, or the message of what it throws.
@@ -46,6 +52,17 @@ func (h Host) Run(t *testing.T, cases map[string]Case) {
 	}
 }
 
+// Load loads a module whose top level is code, and returns what it fails with.
+func (h Host) Load(tb testing.TB, code string) string {
+	tb.Helper()
+	engine := js.NewEngine(js.Options{Hooks: []string{"test"}, Modules: h.Modules, Globals: h.Globals})
+	_, err := engine.Compile(tb.Context(), []js.Source{{Name: "test", Code: []byte(h.Prelude + "\n" + code + "\nexport function test() {}")}}, h.Limits)
+	if err != nil {
+		return js.Errors(err)[0].Message
+	}
+	return ""
+}
+
 // Eval runs a snippet and returns the JSON of its result.
 func (h Host) Eval(tb testing.TB, code string) (string, error) {
 	tb.Helper()
@@ -62,11 +79,7 @@ func (h Host) Eval(tb testing.TB, code string) (string, error) {
 		tb.Fatalf("get a VM: %v", err)
 	}
 	defer pool.Put(vm)
-	scope := h.Scope
-	if scope == nil {
-		scope = tb // any will do for most modules, but there must be one
-	}
-	run := vm.Start(tb.Context(), 0, scope)
+	run := vm.Start(tb.Context(), 0, scope{h.Namespace})
 	defer run.End()
 	v, err := run.Wait()
 	if err != nil {

@@ -9,6 +9,11 @@ import (
 	"github.com/dgate-io/caddy-dgate/internal/resource"
 )
 
+// scope is a hook of a namespace.
+type scope string
+
+func (s scope) Namespace() string { return string(s) }
+
 // BenchmarkGetDocument reads a small and a large document in a hook, beside reading them in Go and
 // a hook that reads nothing.
 func BenchmarkGetDocument(b *testing.B) {
