@@ -1,5 +1,6 @@
-// Package encoding has the globals atob, btoa, TextEncoder and TextDecoder. Text is
-// UTF-8 only: TextDecoder refuses the labels of other encodings, and has no streams.
+// Package encoding has the globals atob, btoa, TextEncoder and TextDecoder. Of the
+// encodings of browsers TextDecoder knows UTF-8, UTF-16 and windows-1252, which is
+// what they take latin1 for; it refuses the labels of others.
 package encoding
 
 import (
@@ -9,6 +10,7 @@ import (
 	"github.com/dop251/goja"
 
 	"github.com/dgate-io/caddy-dgate/internal/js"
+	"github.com/dgate-io/caddy-dgate/internal/js/host/domexception"
 	"github.com/dgate-io/caddy-dgate/internal/js/host/native"
 )
 
@@ -31,7 +33,7 @@ func btoa(vm *js.VM, call goja.FunctionCall) goja.Value {
 	data := make([]byte, 0, len(text))
 	for _, r := range text {
 		if r > 0xff {
-			vm.ThrowType("btoa: %q is outside of Latin-1; encode text with TextEncoder, or use Uint8Array.prototype.toBase64", r)
+			domexception.Throw(vm, "InvalidCharacterError", "btoa: %q is outside of Latin-1; encode text with TextEncoder, or use Uint8Array.prototype.toBase64", r)
 		}
 		data = append(data, byte(r))
 	}
@@ -51,7 +53,7 @@ func atob(vm *js.VM, call goja.FunctionCall) goja.Value {
 	}
 	data, err := base64.RawStdEncoding.DecodeString(text)
 	if err != nil {
-		vm.ThrowType("atob: the text is not base64")
+		domexception.Throw(vm, "InvalidCharacterError", "atob: the text is not base64")
 	}
 	var b strings.Builder
 	for _, c := range data {
