@@ -37,6 +37,10 @@ func (a *Admin) Routes() []caddy.AdminRoute {
 	return []caddy.AdminRoute{{Pattern: "/dgate", Handler: serve}, {Pattern: "/dgate/", Handler: serve}}
 }
 
+// ErrNoStore is what requests are answered as long as nothing wants the store to be open.
+var ErrNoStore = refuse(http.StatusServiceUnavailable, resource.Internal,
+	"no dgate app is configured; put these lines at the top of the Caddyfile and reload: {\n\tdgate\n}")
+
 // activeApp finds the app of the config that runs now. It is looked up for each request, since
 // after a failed reload this module belongs to a config that never ran.
 func activeApp() (App, error) {
@@ -46,8 +50,7 @@ func activeApp() (App, error) {
 	}
 	found, err := ctx.AppIfConfigured("dgate")
 	if errors.Is(err, caddy.ErrNotConfigured) || err == nil && found == nil {
-		return nil, refuse(http.StatusServiceUnavailable, resource.Internal,
-			"no dgate app is configured; put these lines at the top of the Caddyfile and reload: {\n\tdgate\n}")
+		return nil, ErrNoStore
 	}
 	if err != nil {
 		return nil, &statusError{http.StatusServiceUnavailable, fmt.Errorf("the dgate app is not available: %w", err)}

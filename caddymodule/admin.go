@@ -14,8 +14,14 @@ import (
 
 // State implements [adminext.App].
 func (a *App) State(ctx context.Context) (*state.DB, error) {
-	if err := a.node.start(ctx); err != nil {
-		return nil, err
+	switch {
+	case a.node.open():
+	case !a.stores:
+		return nil, adminext.ErrNoStore
+	default:
+		if err := a.node.start(ctx); err != nil {
+			return nil, err
+		}
 	}
 	return a.node.store.DB(), nil
 }

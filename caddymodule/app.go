@@ -3,9 +3,12 @@
 package caddymodule
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"sync"
 	"time"
@@ -26,6 +29,9 @@ func init() { caddy.RegisterModule(new(App)) }
 
 // App is the DGate gateway: it owns the replicated resources and the script engine that the
 // dgate handlers and the admin API share. What it owns outlives config reloads.
+//
+// The store of the resources is opened at start if the app is configured, even if by nothing, or
+// if there is a dgate handler. Otherwise it is opened when a script first asks it for something.
 type App struct {
 	// Where resources and the Raft log live. Default: `dgate` inside Caddy's data directory.
 	// Cannot change in a reload. Only one Caddy process can use it at a time.
@@ -62,6 +68,7 @@ type App struct {
 
 	ctx      caddy.Context
 	logger   *zap.Logger
+	stores   bool // whether the store is opened at start
 	key      nodeKey
 	acquired bool // whether Cleanup has a node to give back
 	node     *node
@@ -85,6 +92,16 @@ func (*App) CaddyModule() caddy.ModuleInfo {
 	return caddy.ModuleInfo{ID: "dgate", New: func() caddy.Module { return new(App) }}
 }
 
+// UnmarshalJSON implements [json.Unmarshaler]. It is not called for an app that only exists because
+// a handler has asked for it, which is how such an app is told.
+func (a *App) UnmarshalJSON(data []byte) error {
+	type fields App // without this method
+	a.stores = true
+	dec := json.NewDecoder(bytes.NewReader(data))
+	dec.DisallowUnknownFields()
+	return dec.Decode((*fields)(a))
+}
+
 // Provision implements [caddy.Provisioner]. It opens nothing: `caddy validate` provisions too,
 // also beside a running server.
 func (a *App) Provision(ctx caddy.Context) (err error) {
@@ -99,7 +116,10 @@ func (a *App) Provision(ctx caddy.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	if a.objects, err = manifest.Load(a.Resources); err != nil {
+	if !a.stores {
+		key = runningKey(key)
+	}
+	if a.objects, err = manifest.Load(a.Resources, os.LookupEnv); err != nil { //nolint:forbidigo // secrets may refer to it
 		return fmt.Errorf("resources: %w", err)
 	}
 	if a.node, err = acquire(key); err != nil {
@@ -133,17 +153,27 @@ func (a *App) nodeKey() (nodeKey, error) {
 	return nodeKey{dir: dir}, nil
 }
 
+// RequireStore implements [handlers.App].
+func (a *App) RequireStore() error {
+	key, err := a.nodeKey()
+	if err == nil && key != a.key {
+		err = cannotChange(a.key, key)
+	}
+	a.stores = true
+	return err
+}
+
 // Start implements [caddy.App]. When it returns, what was stored before is being served.
 func (a *App) Start() error {
 	a.running = a.settings()
 	a.node.configure(a.running)
+	if !a.stores && !a.node.open() {
+		return nil
+	}
 	ctx, cancel := context.WithTimeout(a.ctx, startTimeout)
 	defer cancel()
 	if err := a.node.start(ctx); err != nil {
 		return err
-	}
-	if err := a.node.keys.Unlock(ctx); err != nil { // the rest works without
-		a.logger.Error("secrets cannot be read or their keys not be encrypted anew", zap.Error(err))
 	}
 	return a.store(ctx)
 }
@@ -244,6 +274,13 @@ func (a *App) Gateway() *gateway.Gateway { return a.node.gateway }
 
 // Proxy implements [handlers.App].
 func (a *App) Proxy() *handlers.Proxy { return a.proxy }
+
+// Site implements [handlers.App].
+func (a *App) Site(ctx context.Context, modules []*resource.Module, namespace string, limits *handlers.Limits) (*gateway.Site, error) {
+	return a.node.gateway.NewSite(ctx, gateway.SiteOptions{
+		Modules: modules, Namespace: namespace, Limits: limits.Over(a.Limits.js()),
+	})
+}
 
 // Wait implements [handlers.App].
 func (a *App) Wait(ctx context.Context) error {

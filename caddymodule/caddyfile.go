@@ -2,12 +2,12 @@ package caddymodule
 
 import (
 	"encoding/json"
-	"path/filepath"
 
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 
+	"github.com/dgate-io/caddy-dgate/handlers"
 	"github.com/dgate-io/caddy-dgate/internal/manifest"
 )
 
@@ -60,7 +60,7 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 			if !d.AllArgs(&a.DataDir) {
 				return d.ArgErr()
 			}
-			a.DataDir = beside(d, a.DataDir)
+			a.DataDir = handlers.Beside(d, a.DataDir)
 		case "storage":
 			if !d.AllArgs(&a.Storage) {
 				return d.ArgErr()
@@ -69,7 +69,7 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 				return d.Errf("storage must be %s or %s, not %q", persistent, memory, a.Storage)
 			}
 		case "resources":
-			err = list(d, func(file string) { a.Resources = append(a.Resources, beside(d, file)) })
+			err = list(d, func(file string) { a.Resources = append(a.Resources, handlers.Beside(d, file)) })
 		case "tags":
 			err = list(d, func(tag string) { a.Tags = append(a.Tags, tag) })
 		case "env":
@@ -101,19 +101,6 @@ func list(d *caddyfile.Dispenser, take func(string)) error {
 		take(arg)
 	}
 	return nil
-}
-
-// beside makes a path that is relative to the Caddyfile absolute. One that begins with a
-// placeholder is left as it is.
-func beside(d *caddyfile.Dispenser, path string) string {
-	if filepath.IsAbs(path) || len(path) > 0 && path[0] == '{' {
-		return path
-	}
-	abs, err := filepath.Abs(filepath.Join(filepath.Dir(d.File()), path))
-	if err != nil {
-		return path
-	}
-	return abs
 }
 
 var _ caddyfile.Unmarshaler = (*App)(nil)

@@ -76,23 +76,33 @@ type node struct {
 	followed chan struct{} // closed when Follow has returned
 }
 
-// acquire finds or makes the node for key. There is only one node in a process.
+// acquire finds or makes the node for key. There is only one node in a process that has a store open.
 func acquire(key nodeKey) (*node, error) {
-	var other *nodeKey
-	nodes.Range(func(k, _ any) bool {
-		if k, ok := k.(nodeKey); ok && k != key {
-			other = &k
-		}
-		return true
-	})
-	if other != nil {
-		return nil, fmt.Errorf("data_dir and storage cannot change while Caddy runs (running with %s, asked for %s): restart Caddy", other, key)
+	if running := runningKey(key); running != key {
+		return nil, cannotChange(running, key)
 	}
 	v, _, err := nodes.LoadOrNew(key, func() (caddy.Destructor, error) { return newNode(key), nil })
 	if err != nil {
 		return nil, err
 	}
 	return v.(*node), nil
+}
+
+// runningKey is the key of the node that has a store open, or otherwise if there is none.
+func runningKey(otherwise nodeKey) nodeKey {
+	nodes.Range(func(k, v any) bool {
+		if n, ok := v.(*node); ok && n.open() {
+			otherwise = k.(nodeKey)
+			return false
+		}
+		return true
+	})
+	return otherwise
+}
+
+// cannotChange is why a configuration is refused.
+func cannotChange(running, asked nodeKey) error {
+	return fmt.Errorf("data_dir and storage cannot change while Caddy runs (running with %s, asked for %s): restart Caddy", running, asked)
 }
 
 // release gives a node back that was acquired.
@@ -114,8 +124,8 @@ func newNode(key nodeKey) *node {
 		Policy:    func() fetch.Policy { return n.settings.Load().fetch },
 		Forbidden: func() []netip.AddrPort { return n.settings.Load().admin },
 	})
-	data := moduledata.New(func(context.Context) (*change.Writer, error) { return n.writer(), nil }, n.keys)
-	deps := host.Deps{Fetch: n.fetch, Documents: data, Secrets: data, Cache: storage.New()}
+	data := moduledata.New(n.opened)
+	deps := host.Deps{Fetch: n.fetch, Documents: data, Cache: storage.New()}
 	n.gateway = gateway.New(js.Options{
 		Modules: host.Modules(deps), Globals: host.Globals(deps), Env: n.env,
 	}, gateway.Options{Logger: zap.NewNop()})
@@ -165,8 +175,50 @@ func (n *node) use(s *settings) {
 	}
 }
 
-// start opens the store, unless that has been done, and waits until what it holds is served.
+// open tells whether the store is open.
+func (n *node) open() bool {
+	select {
+	case <-n.ready:
+		return true
+	default:
+		return false
+	}
+}
+
+// opened is the writer for scripts, which may be the first to need the store. When one of them has
+// to wait no longer, others may still.
+func (n *node) opened(ctx context.Context) (*change.Writer, error) {
+	if n.open() {
+		return n.writer(), nil
+	}
+	started := make(chan error, 1)
+	go func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), startTimeout)
+		defer cancel()
+		started <- n.start(ctx)
+	}()
+	select {
+	case err := <-started:
+		return n.writer(), err
+	case <-ctx.Done():
+		return nil, fmt.Errorf("open the store: %w", context.Cause(ctx))
+	}
+}
+
+// start opens the store, unless that has been done, waits until what it holds is served, and
+// unlocks the secrets in it.
 func (n *node) start(ctx context.Context) error {
+	if err := n.serve(ctx); err != nil {
+		return err
+	}
+	if err := n.keys.Unlock(ctx); err != nil { // the rest works without
+		n.settings.Load().logger.Error("secrets cannot be read or their keys not be encrypted anew", zap.Error(err))
+	}
+	return nil
+}
+
+// serve opens the store and begins to follow it.
+func (n *node) serve(ctx context.Context) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.closed {

@@ -15,6 +15,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"github.com/dgate-io/caddy-dgate/internal/gateway"
+	"github.com/dgate-io/caddy-dgate/internal/resource"
 )
 
 func init() { caddy.RegisterModule(new(Gateway)) }
@@ -27,6 +28,10 @@ type App interface {
 	Wait(ctx context.Context) error
 	// Proxy reaches the upstreams of services.
 	Proxy() *Proxy
+	// RequireStore says, while the configuration is provisioned, that resources are to be served.
+	RequireStore() error
+	// Site compiles modules that run without a route. Limits that are not set are those of the app.
+	Site(ctx context.Context, modules []*resource.Module, namespace string, limits *Limits) (*gateway.Site, error)
 }
 
 // Gateway routes each request through the resources of the dgate app: a route is found by
@@ -70,7 +75,7 @@ func (h *Gateway) Provision(ctx caddy.Context) error {
 		return fmt.Errorf("dgate app: %w", err)
 	}
 	h.app = app.(App)
-	return nil
+	return h.app.RequireStore()
 }
 
 // ServeHTTP implements [caddyhttp.MiddlewareHandler].
@@ -85,8 +90,7 @@ func (h *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 		}
 		table = gw.Table()
 	}
-	tr := new(trace)
-	tr.attach(r.Context())
+	tr := traceOf(r.Context())
 	match, err := table.Match(h.Namespace, r)
 	if err != nil {
 		var se *gateway.StatusError

@@ -15,14 +15,24 @@ import (
 // there is no route.
 type trace struct{ gateway.Trace }
 
-// attach makes the trace known to Caddy.
-func (t *trace) attach(ctx context.Context) {
+// traceKey is the variable of a request that holds its trace.
+const traceKey = "dgate.trace"
+
+// traceOf is the trace of a request, which all our handlers share. The first that asks makes it
+// known to Caddy.
+func traceOf(ctx context.Context) *trace {
+	if t, ok := caddyhttp.GetVar(ctx, traceKey).(*trace); ok {
+		return t
+	}
+	t := new(trace)
+	caddyhttp.SetVar(ctx, traceKey, t)
 	if repl, ok := ctx.Value(caddy.ReplacerCtxKey).(*caddy.Replacer); ok {
 		repl.Map(t.placeholder)
 	}
 	if extra, ok := ctx.Value(caddyhttp.ExtraLogFieldsCtxKey).(*caddyhttp.ExtraLogFields); ok {
 		extra.Add(zap.Object("dgate", t))
 	}
+	return t
 }
 
 // placeholder answers {http.dgate.*}.

@@ -34,6 +34,20 @@ func (e *StatusError) Error() string {
 // Unwrap gives the cause.
 func (e *StatusError) Unwrap() error { return e.Err }
 
+// cause is Err, which knows the status that scripts are told.
+func (e *StatusError) cause() error { return statusCause{e.Err, e.Status} }
+
+type statusCause struct {
+	error
+	status int
+}
+
+// HTTPStatus is what package hook asks for.
+func (c statusCause) HTTPStatus() int { return c.status }
+
+// Unwrap gives the cause.
+func (c statusCause) Unwrap() error { return c.error }
+
 // fail makes a StatusError with a message for the log.
 func fail(status int, format string, args ...any) *StatusError {
 	return &StatusError{Status: status, Err: fmt.Errorf(format, args...)}

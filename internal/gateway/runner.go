@@ -60,7 +60,7 @@ func (s *runner) rescue(cause error) error {
 	}
 	var answered bool
 	err := s.run(func(vm *js.VM) (err error) {
-		answered, err = s.scope.ErrorHandler(vm, status.Err)
+		answered, err = s.scope.ErrorHandler(vm, status.cause())
 		return err
 	})
 	switch {

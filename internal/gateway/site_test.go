@@ -189,7 +189,7 @@ func TestSite(t *testing.T) {
 		"nothing written, writing":       {code: modifier + `up.writeBody("x")}`, next: func(http.ResponseWriter, *http.Request) error { return nil }, want: "200 Content-Length: 1 Content-Type: text/plain; charset=utf-8|x"},
 		"next fails":                     {code: modifier + `}`, next: refuses(404), want: "404 Content-Length: 0 X-Next: yes|"},
 
-		"errorHandler":                 {code: `export const errorHandler = (ctx, e) => ctx.response().status(418).send(e.message)`, next: refuses(404), want: "418 Content-Length: 12 Content-Type: text/plain; charset=utf-8 X-Next: yes|next refuses"},
+		"errorHandler":                 {code: `export const errorHandler = (ctx, e) => ctx.response().status(418).send(e.status + " " + e.message)`, next: refuses(404), want: "418 Content-Length: 16 Content-Type: text/plain; charset=utf-8 X-Next: yes|404 next refuses"},
 		"errorHandler, no error":       {code: `export const errorHandler = (ctx, e) => ctx.response().status(418).send(e.message)`, want: "200 " + plain + "next"},
 		"errorHandler writes nothing":  {code: `export const errorHandler = () => {}`, next: refuses(404), want: "404 Content-Length: 0 X-Next: yes|"},
 		"errorHandler throws":          {code: `export const errorHandler = () => { throw 1 }`, next: refuses(404), want: "404 Content-Length: 0 X-Next: yes|"},

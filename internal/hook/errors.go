@@ -10,11 +10,19 @@ import (
 	"github.com/dgate-io/caddy-dgate/internal/js"
 )
 
-// causeValue is what errorHandler gets as its second argument.
+// causeValue is what errorHandler gets as its second argument. An error that is not a script's has
+// the status that the client would get, if it knows one (method HTTPStatus).
 func (f *frame) causeValue(cause error) goja.Value {
 	var script *js.Error
 	if !errors.As(cause, &script) {
-		return f.vm.Error(errors.New(causeText(cause)))
+		obj := f.vm.Error(errors.New(causeText(cause)))
+		if s, ok := errors.AsType[interface {
+			error
+			HTTPStatus() int
+		}](cause); ok {
+			_ = obj.Set("status", s.HTTPStatus()) // an Error of the language takes it
+		}
+		return obj
 	}
 	if script.Value != nil && script == f.s.failed && f.vm == f.s.failedOn { // the pointer tells that it is the very error
 		return script.Value

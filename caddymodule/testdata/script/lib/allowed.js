@@ -1,0 +1,1 @@
+export const allowed = (key) => key === "open sesame";
