@@ -124,8 +124,8 @@ func newNode(key nodeKey) *node {
 		Policy:    func() fetch.Policy { return n.settings.Load().fetch },
 		Forbidden: func() []netip.AddrPort { return n.settings.Load().admin },
 	})
-	data := moduledata.New(n.opened)
-	deps := host.Deps{Fetch: n.fetch, Documents: data, Cache: storage.New()}
+	data := moduledata.New(n.opened, n.keys)
+	deps := host.Deps{Fetch: n.fetch, Documents: data, Secrets: data, Cache: storage.New()}
 	n.gateway = gateway.New(js.Options{
 		Modules: host.Modules(deps), Globals: host.Globals(deps), Env: n.env,
 	}, gateway.Options{Logger: zap.NewNop()})
