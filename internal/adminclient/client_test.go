@@ -152,6 +152,22 @@ func TestRequests(t *testing.T) {
 				return err
 			}, request{Method: "GET", Path: "/dgate/api/v1/service", Query: "namespace="},
 		},
+		"put a document": {
+			func(ctx context.Context, c *Client) error {
+				_, err := c.Put(ctx, resource.MustKind("document").KeyOf("ns1", "c", "a/b"), []byte(`[1]`), Condition{})
+				return err
+			}, request{Method: "PUT", Path: "/dgate/api/v1/document/ns1/c/a%2Fb", Body: `[1]`},
+		},
+		"list documents": {
+			func(ctx context.Context, c *Client) error {
+				_, err := c.Documents(ctx, "ns1", "c", 10, 20)
+				return err
+			}, request{Method: "GET", Path: "/dgate/api/v1/document/ns1/c", Query: "limit=10&offset=20"},
+		},
+		"delete documents": {
+			func(ctx context.Context, c *Client) error { return c.DeleteDocuments(ctx, "ns1", "c") },
+			request{Method: "DELETE", Path: "/dgate/api/v1/document", Query: "collection=c&namespace=ns1"},
+		},
 		"list all": {
 			func(ctx context.Context, c *Client) error {
 				_, err := c.List(ctx, resource.MustKind("namespace"), "unused")

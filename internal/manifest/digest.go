@@ -9,9 +9,10 @@ import (
 )
 
 // Digest identifies what [Load] reads, content of payload files included. It is empty if there is
-// nothing, or something is wrong, which Load will report.
+// nothing, or something is wrong, which Load will report. It does not depend on the environment,
+// so that a configuration can be adapted elsewhere, and gives away nothing of it.
 func Digest(patterns []string) string {
-	objs, err := Load(patterns)
+	objs, err := Load(patterns, nil)
 	if err != nil || len(objs) == 0 {
 		return ""
 	}

@@ -19,6 +19,7 @@ import (
 type loader struct {
 	file string
 	seen map[resource.Key]string // where a resource was listed first
+	env  func(string) (string, bool)
 	objs Resources
 	errs []error
 }
@@ -45,6 +46,7 @@ func (l *loader) load() {
 			return
 		}
 		if len(doc.Content) == 1 {
+			likeJSON(&doc)
 			l.document(doc.Content[0])
 		}
 	}
@@ -90,7 +92,7 @@ func (l *loader) item(kind *resource.Kind, node *yaml.Node) {
 		l.errs = append(l.errs, &Error{File: l.file, Line: node.Line, Err: err})
 		return
 	}
-	if !l.inline(kind, node, fields) {
+	if !l.inline(kind, node, fields) || !l.expand(kind, node, fields) {
 		return
 	}
 	data, err := json.Marshal(fields)
@@ -149,7 +151,10 @@ func (l *loader) wrong(kind *resource.Kind, node *yaml.Node, err error) {
 		l.fail(node.Line, "%s: %w", kind.Name, err)
 	}
 	for _, f := range fields {
-		name, _, _ := strings.Cut(f.Field, "[")
+		name := f.Field
+		if i := strings.IndexAny(name, "[."); i >= 0 {
+			name = name[:i]
+		}
 		l.fail(lineOf(node, name), "%s: %w", kind.Name, f)
 	}
 }

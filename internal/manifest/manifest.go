@@ -7,6 +7,10 @@
 //	  - name: auth
 //	    payloadFile: auth.ts
 //
+//	secrets:
+//	  - name: api-key
+//	    data: "{env.API_KEY}"
+//
 // Every mistake is reported with file, line and field. The package only reads: what the listed
 // resources refer to, and whether modules compile, is checked when they are stored.
 package manifest
@@ -27,7 +31,10 @@ const MaxFile = 64 << 20
 // Load reads the files that the glob patterns name, in the order of their names, and returns
 // their resources in dependency order. A pattern without wildcards must name a file. The error
 // joins an [Error] for every mistake.
-func Load(patterns []string) (Resources, error) {
+//
+// env looks up the variables in {env.NAME}, which secrets may have; one that is not set is a
+// mistake. Without env they stay as they are.
+func Load(patterns []string, env func(name string) (value string, ok bool)) (Resources, error) {
 	files, err := expand(patterns)
 	if err != nil {
 		return nil, err
@@ -36,7 +43,7 @@ func Load(patterns []string) (Resources, error) {
 	var errs []error
 	seen := map[resource.Key]string{}
 	for _, file := range files {
-		l := &loader{file: file, seen: seen}
+		l := &loader{file: file, seen: seen, env: env}
 		l.load()
 		objs = append(objs, l.objs...)
 		errs = append(errs, l.errs...)

@@ -53,7 +53,7 @@ export const requestHandler = () => {}
 -- empty.yaml --
 # nothing yet
 `)
-	objs, err := Load([]string{dir + "/b/*.yaml", dir + "/a.json", dir + "/*.yaml", dir + "/none/*.yaml", dir + "/a.json"})
+	objs, err := Load([]string{dir + "/b/*.yaml", dir + "/a.json", dir + "/*.yaml", dir + "/none/*.yaml", dir + "/a.json"}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,27 +78,96 @@ export const requestHandler = () => {}
 	}
 }
 
+// environment has two variables.
+func environment(name string) (string, bool) {
+	value, ok := map[string]string{"API_KEY": "hunter2", "EMPTY": ""}[name]
+	return value, ok
+}
+
+func TestCollections(t *testing.T) {
+	dir := unpack(t, `
+-- f.yaml --
+documents:
+  - id: alice
+    collection: users
+    data:
+      born: 1990-01-02
+      age: 42
+      ratio: 0.5
+      codes: {200: OK, true: "yes"}
+      nothing: null
+      list: [&x {a: 1}, *x]
+  - {id: "007", collection: users, data: 7}
+collections:
+  - name: users
+    schema:
+      type: object
+      required: [born]
+secrets:
+  - name: key
+    data: "Bearer {env.API_KEY}!"
+  - name: literal
+    data: "{env.API_KEY"
+`)
+	objs, err := Load([]string{dir + "/f.yaml"}, environment)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, o := range objs {
+		data, err := resource.Encode(o.Object)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, string(data))
+	}
+	want := []string{
+		`{"name":"users","namespace":"default","schema":{"required":["born"],"type":"object"},"visibility":"private","type":"document"}`,
+		`{"id":"alice","collection":"users","namespace":"default","data":{"age":42,"born":"1990-01-02","codes":{"200":"OK","true":"yes"},"list":[{"a":1},{"a":1}],"nothing":null,"ratio":0.5}}`,
+		`{"id":"007","collection":"users","namespace":"default","data":7}`,
+		`{"name":"key","namespace":"default","data":"Bearer hunter2!"}`,
+		`{"name":"literal","namespace":"default","data":"{env.API_KEY"}`,
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("resources (-want +got):\n%s", diff)
+	}
+}
+
+// A digest needs no environment, and sees an edit.
+func TestDigest(t *testing.T) {
+	dir := unpack(t, "-- f.yaml --\nsecrets:\n  - {name: key, data: '{env.NOT_SET}'}\n-- g.yaml --\nsecrets:\n  - {name: key, data: '{env.OTHER}'}\n")
+	f, g := Digest([]string{dir + "/f.yaml"}), Digest([]string{dir + "/g.yaml"})
+	if f == "" || f == g {
+		t.Errorf("digests %q and %q", f, g)
+	}
+}
+
 func TestMistakes(t *testing.T) {
 	tests := map[string]struct{ file, want string }{
-		"unknown kind":            {"sevices:\n  - name: a\n", `f.yaml:1: "sevices" is not a kind of resource; did you mean services?`},
-		"singular":                {"service:\n  - name: a\n", `f.yaml:1: "service" is not a kind of resource; did you mean services?`},
-		"not a mapping":           {"- a\n", "f.yaml:1: expected a mapping from kinds (namespaces, services, modules, routes, collections, documents, secrets) to lists"},
-		"not a list":              {"services:\n  a: b\n", "f.yaml:2: services must be a list"},
-		"not a resource":          {"services:\n  - a\n", "f.yaml:2: a service must be a mapping from fields to values"},
-		"unknown field":           {"services:\n  - name: a\n    urls: [http://a]\n    retires: 2\n", "f.yaml:4: service: retires is not a field of service; did you mean retries?"},
-		"wrong type":              {"services:\n  - name: a\n    urls: [http://a]\n    retries: many\n", "f.yaml:4: service: retries must be a whole number"},
-		"every mistake":           {"services:\n  - name: a b\n    urls: [ftp://a]\nroutes:\n  - name: r\n    methods: [get]\n", "f.yaml:2: service: name may only have ASCII letters, digits, '.', '_' and '-'\nf.yaml:3: service: urls[0] must have the scheme http, https, h2c, ws or wss\nf.yaml:5: route: paths are required\nf.yaml:6: route: unsupported method: get"},
-		"listed twice":            {"services:\n  - {name: a, urls: [http://a]}\n  - {name: a, urls: [http://b]}\n", "f.yaml:3: service default/a is listed before, at f.yaml:2"},
-		"no such payload":         {"modules:\n  - name: m\n    payloadFile: no.ts\n", "f.yaml:3: module: payloadFile: open no.ts: no such file or directory"},
-		"both payloads":           {"modules:\n  - name: m\n    payload: MQ==\n    payloadFile: m.ts\n", "f.yaml:4: module: payload and payloadFile are given; one is enough"},
-		"payload is not repeated": {"modules:\n  - name: m\n    payload: '*'\n", "f.yaml:3: module: payload must be base64 (standard alphabet, padded)"},
-		"not YAML":                {"services: [\n", "f.yaml: yaml: line 1: did not find expected node content"},
-		"not a key":               {"services:\n  - {1: 2}\n", "f.yaml:2: service: 1 is not a field of service; its fields are name, urls, namespace, retries, retryTimeout, connectTimeout, requestTimeout, tlsSkipVerify, http2Only, hideDGateHeaders, disableQueryParams, tags"},
+		"unknown kind":               {"sevices:\n  - name: a\n", `f.yaml:1: "sevices" is not a kind of resource; did you mean services?`},
+		"singular":                   {"service:\n  - name: a\n", `f.yaml:1: "service" is not a kind of resource; did you mean services?`},
+		"not a mapping":              {"- a\n", "f.yaml:1: expected a mapping from kinds (namespaces, services, modules, routes, collections, documents, secrets) to lists"},
+		"not a list":                 {"services:\n  a: b\n", "f.yaml:2: services must be a list"},
+		"not a resource":             {"services:\n  - a\n", "f.yaml:2: a service must be a mapping from fields to values"},
+		"unknown field":              {"services:\n  - name: a\n    urls: [http://a]\n    retires: 2\n", "f.yaml:4: service: retires is not a field of service; did you mean retries?"},
+		"wrong type":                 {"services:\n  - name: a\n    urls: [http://a]\n    retries: many\n", "f.yaml:4: service: retries must be a whole number"},
+		"every mistake":              {"services:\n  - name: a b\n    urls: [ftp://a]\nroutes:\n  - name: r\n    methods: [get]\n", "f.yaml:2: service: name may only have ASCII letters, digits, '.', '_' and '-'\nf.yaml:3: service: urls[0] must have the scheme http, https, h2c, ws or wss\nf.yaml:5: route: paths are required\nf.yaml:6: route: unsupported method: get"},
+		"listed twice":               {"services:\n  - {name: a, urls: [http://a]}\n  - {name: a, urls: [http://b]}\n", "f.yaml:3: service default/a is listed before, at f.yaml:2"},
+		"no such payload":            {"modules:\n  - name: m\n    payloadFile: no.ts\n", "f.yaml:3: module: payloadFile: open no.ts: no such file or directory"},
+		"both payloads":              {"modules:\n  - name: m\n    payload: MQ==\n    payloadFile: m.ts\n", "f.yaml:4: module: payload and payloadFile are given; one is enough"},
+		"payload is not repeated":    {"modules:\n  - name: m\n    payload: '*'\n", "f.yaml:3: module: payload must be base64 (standard alphabet, padded)"},
+		"a variable that is not set": {"secrets:\n  - name: k\n    data: '{env.NOT_SET}'\n", "f.yaml:3: secret: data: the environment variable NOT_SET is not set"},
+		"a variable that is empty":   {"secrets:\n  - name: k\n    data: 'x{env.EMPTY}'\n", "f.yaml:3: secret: data: the environment variable EMPTY is empty"},
+		"a variable elsewhere":       {"services:\n  - name: s\n    urls: ['{env.API_KEY}']\n", "f.yaml:3: service: urls[0] must begin with a scheme: http, https, h2c, ws or wss"},
+		"a secret is not repeated":   {"secrets:\n  - name: k\n    data: [hunter2]\n", "f.yaml:3: secret: data must be a string"},
+		"data that JSON has not":     {"documents:\n  - id: d\n    collection: c\n    data: .nan\n", "f.yaml:2: document: json: unsupported value: NaN"},
+		"not YAML":                   {"services: [\n", "f.yaml: yaml: line 1: did not find expected node content"},
+		"not a key":                  {"services:\n  - {1: 2}\n", "f.yaml:2: service: 1 is not a field of service; its fields are name, urls, namespace, retries, retryTimeout, connectTimeout, requestTimeout, tlsSkipVerify, http2Only, hideDGateHeaders, disableQueryParams, tags"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			dir := unpack(t, "-- f.yaml --\n"+tt.file)
-			_, err := Load([]string{dir + "/f.yaml"})
+			_, err := Load([]string{dir + "/f.yaml"}, environment)
 			if err == nil {
 				t.Fatal("no mistake was found")
 			}
@@ -110,7 +179,7 @@ func TestMistakes(t *testing.T) {
 }
 
 func TestMissingFile(t *testing.T) {
-	if _, err := Load([]string{"no/such.yaml"}); err == nil || err.Error() != "no/such.yaml: no such file" {
+	if _, err := Load([]string{"no/such.yaml"}, nil); err == nil || err.Error() != "no/such.yaml: no such file" {
 		t.Errorf("error %v", err)
 	}
 }
@@ -125,7 +194,7 @@ func FuzzLoad(f *testing.F) {
 		if err := os.WriteFile(file, data, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		objs, err := Load([]string{file})
+		objs, err := Load([]string{file}, environment)
 		if err != nil {
 			return
 		}
