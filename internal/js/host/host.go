@@ -17,6 +17,7 @@ import (
 	"github.com/dgate-io/caddy-dgate/internal/js/host/secret"
 	"github.com/dgate-io/caddy-dgate/internal/js/host/state"
 	"github.com/dgate-io/caddy-dgate/internal/js/host/storage"
+	"github.com/dgate-io/caddy-dgate/internal/js/host/stream"
 	"github.com/dgate-io/caddy-dgate/internal/js/host/util"
 	"github.com/dgate-io/caddy-dgate/internal/js/host/webcrypto"
 	"github.com/dgate-io/caddy-dgate/internal/js/host/weburl"
@@ -56,6 +57,7 @@ func Globals(deps Deps) []js.Global {
 	return slices.Concat(
 		[]js.Global{deps.Fetch.Global(), headers.Global(), domexception.Global(), buffer.Global()},
 		fetch.Globals(),
+		stream.Globals(),
 		encoding.Globals(),
 		weburl.Globals(),
 		webcrypto.Globals(),

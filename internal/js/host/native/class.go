@@ -104,3 +104,22 @@ func (l *lazyMethods[C]) Delete(string) bool { return false }
 
 // Keys implements goja.DynamicObject: methods of classes are not enumerable.
 func (l *lazyMethods[C]) Keys() []string { return nil }
+
+// Opaque is a goja.DynamicObject without properties. What embeds it can be handed
+// through scripts, which learn nothing of it.
+type Opaque struct{}
+
+// Get implements goja.DynamicObject.
+func (Opaque) Get(string) goja.Value { return nil }
+
+// Set implements goja.DynamicObject.
+func (Opaque) Set(string, goja.Value) bool { return false }
+
+// Has implements goja.DynamicObject.
+func (Opaque) Has(string) bool { return false }
+
+// Delete implements goja.DynamicObject.
+func (Opaque) Delete(string) bool { return true }
+
+// Keys implements goja.DynamicObject.
+func (Opaque) Keys() []string { return nil }
