@@ -7,8 +7,8 @@ import (
 
 var collectionKind = Kind{
 	Name: "collection", Plural: "collections", Aliases: []string{"col"}, Scope: InNamespace, MaxBody: smallBody,
-	Help: "A set of documents that modules read and write, and the schema that they follow.",
-	New:  func() Object { return &Collection{Visibility: Private, Type: TypeDocument} },
+	Help: "A set of documents that modules read and write, and the schema that they follow.", Printed: "schema and type",
+	New: func() Object { return &Collection{Visibility: Private, Type: TypeDocument} },
 }
 
 // The visibilities of collections.

@@ -40,6 +40,8 @@ type Kind struct {
 	MaxBody int64
 	// Help is one sentence for people.
 	Help string
+	// Printed is what [Object.Print] is of, for people; empty for kinds without prints.
+	Printed string
 	// New makes an empty object with the defaults filled in.
 	New func() Object
 	// Fields lists what users may set, in the order of the JSON. Derived from the struct tags of New's result.
@@ -87,6 +89,8 @@ type Reference struct {
 	Field string
 	// Target is what must exist.
 	Target Key
+	// Print is that of the target that the resource was checked against, if it was.
+	Print string
 }
 
 // Claim is something exclusive within a kind and namespace.

@@ -116,10 +116,10 @@ func (r *Route) EachMethod() []string {
 func (r *Route) References() []Reference {
 	refs := []Reference{namespaceRef(r.Namespace)}
 	if r.Service != "" {
-		refs = append(refs, Reference{"service", Key{Kind: "service", Namespace: r.Namespace, Name: r.Service}})
+		refs = append(refs, Reference{Field: "service", Target: Key{Kind: "service", Namespace: r.Namespace, Name: r.Service}})
 	}
 	for i, m := range r.Modules {
-		refs = append(refs, Reference{index("modules", i), Key{Kind: "module", Namespace: r.Namespace, Name: m}})
+		refs = append(refs, Reference{Field: index("modules", i), Target: Key{Kind: "module", Namespace: r.Namespace, Name: m}})
 	}
 	return refs
 }

@@ -41,6 +41,9 @@ type Op struct {
 	Data []byte
 	// If must hold for the change to happen.
 	If Condition
+	// Against has the prints of resources that Data was checked against. One that has another
+	// print when the operation is applied refuses it with the code conflict.
+	Against map[resource.Key]string
 }
 
 // Put makes the operation that stores an object.
@@ -95,7 +98,7 @@ const (
 	lastKnownChange            = setClusterID
 )
 
-// change is an operation as it travels: with the references and claims of its object, so that
+// change is an operation as it travels: with the references, claims and print of its object, so that
 // applying it does not depend on how this version of the program understands the object.
 type change struct {
 	typ       changeType
@@ -104,6 +107,7 @@ type change struct {
 	cond      Condition
 	refs      []resource.Reference
 	claims    []resource.Claim
+	print     string
 	clusterID string
 }
 
@@ -126,7 +130,7 @@ func (c *Command) changesOf() ([]change, error) {
 	return changes, nil
 }
 
-// derive reads the object of an operation for its references and claims.
+// derive reads the object of an operation for its references, claims and print.
 func (op Op) derive() (change, error) {
 	if op.Delete {
 		return change{typ: deleteResource, key: op.Key, cond: op.If}, nil
@@ -145,12 +149,25 @@ func (op Op) derive() (change, error) {
 	if obj.Key() != op.Key {
 		return change{}, resource.Errorf(resource.BadRequest, "%s has the data of %s", op.Key, obj.Key())
 	}
-	return change{typ: putResource, key: op.Key, data: op.Data, cond: op.If, refs: obj.References(), claims: obj.Claims()}, nil
+	refs := obj.References()
+	for i := range refs {
+		refs[i].Print = op.Against[refs[i].Target]
+	}
+	return change{typ: putResource, key: op.Key, data: op.Data, cond: op.If, refs: refs, claims: obj.Claims(), print: obj.Print()}, nil
 }
 
 // op is the operation that a change was made of.
 func (c change) op() Op {
-	return Op{Delete: c.typ == deleteResource, Key: c.key, Data: c.data, If: c.cond}
+	op := Op{Delete: c.typ == deleteResource, Key: c.key, Data: c.data, If: c.cond}
+	for _, r := range c.refs {
+		if r.Print != "" {
+			if op.Against == nil {
+				op.Against = map[resource.Key]string{}
+			}
+			op.Against[r.Target] = r.Print
+		}
+	}
+	return op
 }
 
 // checkKey says what is wrong with a key as a key of the database. Names have their own rules,

@@ -20,7 +20,7 @@
 // # Commands
 //
 // A log entry is one format byte and a protobuf message (see envelope.go for the fields). The
-// proposer computes references and claims and ships them, so that two versions of the program
+// proposer computes references, claims and prints and ships them, so that two versions of the program
 // never derive different indexes from the same entry. What a node does not understand, it does
 // not apply: it stops with a clear error ([DB.Halted]) and serves on what it has.
 package state

@@ -49,9 +49,10 @@ const (
 	changeData      protowire.Number = 5
 	changeMode      protowire.Number = 6
 	changeVersion   protowire.Number = 7
-	changeRef       protowire.Number = 8 // field, kind, namespace, name
+	changeRef       protowire.Number = 8 // field, kind, namespace, name, print
 	changeClaim     protowire.Number = 9 // field, token, text
 	changeClusterID protowire.Number = 10
+	changePrint     protowire.Number = 11
 )
 
 // envelope is a decoded log entry: a command, or a chunk, or a reference to chunks.
@@ -198,7 +199,8 @@ func (c change) encode() []byte {
 	b = appendVarint(b, changeMode, uint64(c.cond.Mode))
 	b = appendVarint(b, changeVersion, c.cond.Version)
 	b = appendLinks(b, changeRef, changeClaim, c.refs, c.claims)
-	return appendString(b, changeClusterID, c.clusterID)
+	b = appendString(b, changeClusterID, c.clusterID)
+	return appendString(b, changePrint, c.print)
 }
 
 func decodeChange(msg []byte) (change, error) {
@@ -231,6 +233,8 @@ func decodeChange(msg []byte) (change, error) {
 			return decodeClaim(f, &c.claims)
 		case changeClusterID:
 			c.clusterID, err = f.string()
+		case changePrint:
+			c.print, err = f.string()
 		default:
 			return unknownField("an operation", f)
 		}
@@ -255,6 +259,7 @@ func appendLinks(b []byte, refField, claimField protowire.Number, refs []resourc
 		sub = appendString(sub, 2, r.Target.Kind)
 		sub = appendString(sub, 3, r.Target.Namespace)
 		sub = appendString(sub, 4, r.Target.Name)
+		sub = appendString(sub, 5, r.Print)
 		b = appendString(b, refField, sub)
 	}
 	for _, c := range claims {
@@ -272,7 +277,7 @@ func decodeRef(f field, refs *[]resource.Reference) error {
 		return err
 	}
 	var r resource.Reference
-	*refs, err = decodeStrings(*refs, &r, msg, "a reference", &r.Field, &r.Target.Kind, &r.Target.Namespace, &r.Target.Name)
+	*refs, err = decodeStrings(*refs, &r, msg, "a reference", &r.Field, &r.Target.Kind, &r.Target.Namespace, &r.Target.Name, &r.Print)
 	return err
 }
 

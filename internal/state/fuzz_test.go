@@ -18,6 +18,7 @@ func FuzzEntry(f *testing.F) {
 	cmd := Command{ID: [16]byte{1}, Time: testTime, Proposer: "p", ClusterID: "c", Ops: []Op{
 		put(f, namespace("default", "default")), put(f, service("s", "http://a")),
 		put(f, route("r", "s", nil, get, "/r")), del("service", "s"),
+		put(f, collection("c", `{"type":"object"}`)), document(f, "c", "d", `{}`, collection("c", `{"type":"object"}`)),
 	}}
 	data, err := cmd.Encode()
 	if err != nil {

@@ -135,6 +135,23 @@ func route(name, svc string, modules []string, methods []string, paths ...string
 	return &resource.Route{Name: name, Namespace: "default", Service: svc, Modules: modules, Methods: methods, Paths: paths}
 }
 
+func collection(name, schema string) *resource.Collection {
+	return &resource.Collection{Name: name, Namespace: "default", Schema: []byte(schema)}
+}
+
+// document is one that was checked against the collection, if there is one.
+func document(t testing.TB, coll, id, data string, against *resource.Collection, cond ...Condition) Op {
+	t.Helper()
+	op := put(t, &resource.Document{ID: id, Collection: coll, Namespace: "default", Data: []byte(data)}, cond...)
+	if against != nil {
+		if err := against.Validate(); err != nil {
+			t.Fatal(err)
+		}
+		op.Against = map[resource.Key]string{against.Key(): against.Print()}
+	}
+	return op
+}
+
 var get = []string{"GET"}
 
 func key(kind, name string) resource.Key { return resource.MustKind(kind).Key("default", name) }

@@ -15,6 +15,16 @@ var linkedFirst = []string{"route", "service", "module", "domain", "collection"}
 
 // checkUnused reports a deleted resource that others still need.
 func (p *plan) checkUnused(e *effect) error {
+	kinds, err := p.linkedKinds(e, func(*effect) bool { return true })
+	if err == nil && len(kinds) > 0 {
+		p.mistaken(e.op, e.key, resource.Errorf(resource.InUse, "cannot delete %s: %s: %s still linked", e.key.Kind, e.key.Name, plural(firstKind(kinds))))
+	}
+	return err
+}
+
+// linkedKinds lists the kinds of resources that will refer to that of e: those that the command
+// does not touch, and those of the others that count.
+func (p *plan) linkedKinds(e *effect, count func(*effect) bool) (map[string]bool, error) {
 	kinds := map[string]bool{}
 	// Those that the command does not touch, from the index: one look per kind of source.
 	prefix := refPrefix(e.key)
@@ -22,7 +32,7 @@ func (p *plan) checkUnused(e *effect) error {
 	for k, _ := cursor.Seek(prefix); k != nil && bytes.HasPrefix(k, prefix); {
 		source, ok := splitSource(k[len(prefix):])
 		if !ok {
-			return damaged(e.key, errMalformed)
+			return nil, damaged(e.key, errMalformed)
 		}
 		if p.touched[source] != nil {
 			k, _ = cursor.Next()
@@ -31,15 +41,28 @@ func (p *plan) checkUnused(e *effect) error {
 		kinds[source.Kind] = true
 		k, _ = cursor.Seek(append(append([]byte(nil), prefix...), source.Kind+"\x01"...))
 	}
-	for _, other := range p.order {
-		if other.new != nil && slices.ContainsFunc(other.new.refs, func(r resource.Reference) bool { return r.Target == e.key }) {
+	for _, other := range p.linkedTo(e.key) {
+		if count(other) {
 			kinds[other.key.Kind] = true
 		}
 	}
-	if len(kinds) > 0 {
-		p.mistaken(e.op, e.key, resource.Errorf(resource.InUse, "cannot delete %s: %s: %s still linked", e.key.Kind, e.key.Name, plural(firstKind(kinds))))
+	return kinds, nil
+}
+
+// linkedTo lists what the command leaves of resources that refer to target.
+func (p *plan) linkedTo(target resource.Key) []*effect {
+	if p.linked == nil {
+		p.linked = map[resource.Key][]*effect{}
+		for _, e := range p.order {
+			if e.new == nil {
+				continue
+			}
+			for _, r := range e.new.refs {
+				p.linked[r.Target] = append(p.linked[r.Target], e)
+			}
+		}
 	}
-	return nil
+	return p.linked[target]
 }
 
 func splitSource(b []byte) (resource.Key, bool) {

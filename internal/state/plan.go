@@ -26,14 +26,16 @@ type plan struct {
 	results  []OpResult
 	mistakes []mistake
 	cluster  string
-	claimed  map[string]*effect // by the key of the claim: the first effect that has it
+	claimed  map[string]*effect         // by the key of the claim: the first effect that has it
+	linked   map[resource.Key][]*effect // by the target of a reference: the effects that have it
 }
 
 // effect is what a command does to one resource.
 type effect struct {
 	key      resource.Key
-	old, new *stored // nil: absent
-	op       int     // the last operation on it
+	old, new *stored              // nil: absent
+	checked  []resource.Reference // those of new, with the prints of this command; nil if it is not put
+	op       int                  // the last operation on it
 }
 
 // mistake is an error of one operation.
@@ -111,20 +113,21 @@ func (p *plan) run(i int, c change) error {
 	switch {
 	case c.typ == deleteResource:
 		result.Changed, result.Version = e.new != nil, p.index
-		e.new = nil
+		e.new, e.checked = nil, nil
 	case e.new != nil && bytes.Equal(e.new.data, c.data):
 		result.Version = e.new.version
 		result.Record = e.new.record(c.key)
+		e.checked = c.refs
 	default:
 		result.Created, result.Changed, result.Version = e.new == nil, true, p.index
 		next := &stored{
 			created: p.now.UnixNano(), updated: p.now.UnixNano(), version: p.index,
-			data: c.data, refs: c.refs, claims: c.claims,
+			data: c.data, refs: withoutPrints(c.refs), claims: c.claims, print: c.print,
 		}
 		if e.new != nil {
 			next.created = e.new.created
 		}
-		e.new = next
+		e.new, e.checked = next, c.refs
 		result.Record = next.record(c.key)
 	}
 	e.op = i
@@ -162,7 +165,7 @@ func (p *plan) checkLinks(e *effect) error {
 		}
 	}
 	p.checkClaims(e)
-	return nil
+	return p.checkPrints(e)
 }
 
 // exists tells whether the command leaves a resource.

@@ -44,13 +44,17 @@ func (s *script) op() Op {
 	ns, name := s.namespace(), s.name()
 	if s.rnd.IntN(4) == 0 {
 		kind := resource.All[s.rnd.IntN(len(resource.All))]
-		if kind.Scope == resource.Global {
+		switch kind.Scope {
+		case resource.Global:
 			name = ns
+		case resource.InCollection:
+			return Delete(kind.KeyOf(ns, name, s.name()), s.condition())
 		}
 		return Delete(kind.Key(ns, name), s.condition())
 	}
 	var obj resource.Object
-	switch s.rnd.IntN(8) {
+	var against map[resource.Key]string
+	switch s.rnd.IntN(12) {
 	case 0:
 		obj = &resource.Namespace{Name: ns, Tags: []string{s.name()}}
 	case 1, 2:
@@ -61,6 +65,14 @@ func (s *script) op() Op {
 			code = strings.Repeat(code, 400<<10) // travels in chunks
 		}
 		obj = &resource.Module{Name: name, Namespace: ns, Payload: []byte(code)}
+	case 5, 6:
+		obj = s.collection(ns, name)
+	case 7, 8:
+		c := s.collection(ns, name) // perhaps as it is, perhaps not
+		obj = &resource.Document{ID: s.name(), Collection: name, Namespace: ns, Data: []byte(`"` + c.Print() + `"`)}
+		against = map[resource.Key]string{c.Key(): c.Print()}
+	case 9:
+		obj = &resource.Secret{Name: name, Namespace: ns, Data: s.name()}
 	default:
 		r := &resource.Route{Name: name, Namespace: ns, Methods: []string{"GET"}}
 		for range 1 + s.rnd.IntN(3) {
@@ -80,7 +92,15 @@ func (s *script) op() Op {
 	if err != nil {
 		s.t.Fatal(err)
 	}
+	op.Against = against
 	return op
+}
+
+// collection has one of two schemas. Documents of this script have the print that they were
+// checked against as their data.
+func (s *script) collection(ns, name string) *resource.Collection {
+	schema := []string{`true`, `{"type":"string"}`}[s.rnd.IntN(2)]
+	return &resource.Collection{Name: name, Namespace: ns, Schema: []byte(schema), Type: resource.TypeDocument, Tags: []string{s.name()}}
 }
 
 func (s *script) command() Command {
@@ -134,7 +154,8 @@ func (s *script) log(commands int) (entries []Entry, last map[uint64][]Op) {
 }
 
 // TestDeterminism: however a log is cut into batches, and wherever a node is restarted or
-// restored from a snapshot, it ends with the same bytes. On the way, Check agrees with Apply.
+// restored from a snapshot, it ends with the same bytes. On the way, Check agrees with Apply, and
+// all documents are such that were checked against their collection as it is.
 func TestDeterminism(t *testing.T) {
 	rounds := 12
 	if testing.Short() {
@@ -159,6 +180,7 @@ func TestDeterminism(t *testing.T) {
 				if diff := cmp.Diff(describe(checked), describe(outcome.Err)); diff != "" {
 					t.Errorf("entry %d: Apply and Check disagree (-check +apply):\n%s", rest[0].Index, diff)
 				}
+				checkDocuments(t, db)
 				return 1, db
 			})
 			for name, step := range map[string]func(*DB, []Entry) (int, *DB){
@@ -181,6 +203,34 @@ func TestDeterminism(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// checkDocuments holds that every document fits its collection.
+func checkDocuments(t *testing.T, db *DB) {
+	t.Helper()
+	err := db.View(func(r *Reader) error {
+		for rec, err := range r.List("document", "") {
+			if err != nil {
+				return err
+			}
+			obj, err := rec.Object()
+			if err != nil {
+				return err
+			}
+			doc := obj.(*resource.Document)
+			coll, _, err := r.Get(doc.References()[0].Target)
+			if err != nil {
+				return err
+			}
+			if string(doc.Data) != `"`+coll.Print+`"` {
+				t.Errorf("%s was checked against %s, its collection is %s", rec.Key, doc.Data, coll.Print)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }
 

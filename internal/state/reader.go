@@ -55,17 +55,45 @@ func (r *Reader) Get(key resource.Key) (Record, bool, error) {
 // List reads the resources of a kind and namespace, ordered by namespace and name. Namespace ""
 // is all of them. The records may be kept. After an error the listing is over.
 func (r *Reader) List(kind, namespace string) iter.Seq2[Record, error] {
+	if namespace == "" {
+		return r.list(kind, nil, 0)
+	}
+	return r.list(kind, join(namespace, ""), 0)
+}
+
+// Page is List for names that begin with prefix, from the one after so many others on. For the
+// documents of a collection, prefix is [resource.InThatCollection]. What is left out is not read,
+// but walked over.
+func (r *Reader) Page(kind, namespace, prefix string, offset int) iter.Seq2[Record, error] {
+	return r.list(kind, join(namespace, prefix), offset)
+}
+
+// Count is how many resources Page would list without an offset.
+func (r *Reader) Count(kind, namespace, prefix string) int {
+	bucket := r.tx.Bucket(bucketResources).Bucket([]byte(kind))
+	if bucket == nil {
+		return 0
+	}
+	n, beginning, cursor := 0, join(namespace, prefix), bucket.Cursor()
+	for k, _ := cursor.Seek(beginning); k != nil && bytes.HasPrefix(k, beginning); k, _ = cursor.Next() {
+		n++
+	}
+	return n
+}
+
+// list reads the resources whose keys in the database begin with prefix.
+func (r *Reader) list(kind string, prefix []byte, offset int) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
 		bucket := r.tx.Bucket(bucketResources).Bucket([]byte(kind))
 		if bucket == nil {
 			return
 		}
-		var prefix []byte
-		if namespace != "" {
-			prefix = join(namespace, "")
-		}
-		cursor := bucket.Cursor()
+		cursor, skip := bucket.Cursor(), offset
 		for k, v := cursor.Seek(prefix); k != nil && bytes.HasPrefix(k, prefix); k, v = cursor.Next() {
+			if skip > 0 {
+				skip--
+				continue
+			}
 			key, ok := splitItemKey(kind, k)
 			if !ok {
 				yield(Record{}, damaged(resource.Key{Kind: kind}, errMalformed))

@@ -20,6 +20,8 @@ type Record struct {
 	UpdatedAt time.Time
 	// Version is the index of the log entry that last changed it.
 	Version uint64
+	// Print is what [resource.Object] said, or "".
+	Print string
 }
 
 // Object decodes the record and sets its metadata. It fails for kinds and data of a newer
@@ -44,6 +46,7 @@ type stored struct {
 	data             []byte
 	refs             []resource.Reference
 	claims           []resource.Claim
+	print            string
 }
 
 // The fields of a stored resource.
@@ -54,6 +57,7 @@ const (
 	recData    protowire.Number = 4
 	recRef     protowire.Number = 5
 	recClaim   protowire.Number = 6
+	recPrint   protowire.Number = 7
 )
 
 func (s *stored) encode() []byte {
@@ -63,6 +67,7 @@ func (s *stored) encode() []byte {
 	b = appendVarint(b, recVersion, s.version)
 	b = appendString(b, recData, s.data)
 	b = appendLinks(b, recRef, recClaim, s.refs, s.claims)
+	b = appendString(b, recPrint, s.print)
 	return appendChecksum(b)
 }
 
@@ -94,6 +99,8 @@ func decodeStored(value []byte, links bool) (*stored, error) {
 			if links {
 				return decodeClaim(f, &s.claims)
 			}
+		case recPrint:
+			s.print, err = f.string()
 		default:
 			return unknownField("a stored resource", f)
 		}
@@ -110,5 +117,6 @@ func (s *stored) record(key resource.Key) Record {
 		CreatedAt: time.Unix(0, s.created).UTC(),
 		UpdatedAt: time.Unix(0, s.updated).UTC(),
 		Version:   s.version,
+		Print:     s.print,
 	}
 }
