@@ -167,13 +167,17 @@ func (a *App) RequireStore() error {
 func (a *App) Start() error {
 	a.running = a.settings()
 	a.node.configure(a.running)
-	if !a.stores && !a.node.open() {
+	open := a.node.open()
+	if !a.stores && !open {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(a.ctx, startTimeout)
 	defer cancel()
 	if err := a.node.start(ctx); err != nil {
 		return err
+	}
+	if open {
+		a.node.unlock(ctx) // with the keys of this configuration
 	}
 	return a.store(ctx)
 }

@@ -208,38 +208,44 @@ func (n *node) opened(ctx context.Context) (*change.Writer, error) {
 // start opens the store, unless that has been done, waits until what it holds is served, and
 // unlocks the secrets in it.
 func (n *node) start(ctx context.Context) error {
-	if err := n.serve(ctx); err != nil {
-		return err
+	opened, err := n.serve(ctx)
+	if opened {
+		n.unlock(ctx)
 	}
-	if err := n.keys.Unlock(ctx); err != nil { // the rest works without
-		n.settings.Load().logger.Error("secrets cannot be read or their keys not be encrypted anew", zap.Error(err))
-	}
-	return nil
+	return err
 }
 
-// serve opens the store and begins to follow it.
-func (n *node) serve(ctx context.Context) error {
+// unlock makes the secrets readable with the keys of the newest configuration. Everything else
+// works without.
+func (n *node) unlock(ctx context.Context) {
+	if err := n.keys.Unlock(ctx); err != nil {
+		n.settings.Load().logger.Error("secrets cannot be read, or their keys not be encrypted with the first encryption_key", zap.Error(err))
+	}
+}
+
+// serve opens the store and begins to follow it. It tells whether that was left to do.
+func (n *node) serve(ctx context.Context) (opened bool, err error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.closed {
-		return errors.New("the store has been closed")
+		return false, errors.New("the store has been closed")
 	}
 	if n.started {
-		return nil
+		return false, nil
 	}
 	if err := n.store.Open(ctx); err != nil {
-		return fmt.Errorf("open the store: %w", err)
+		return false, fmt.Errorf("open the store: %w", err)
 	}
 	follower, err := n.gateway.Load(n.store.DB())
 	if err != nil {
-		return fmt.Errorf("read the store: %w", err)
+		return false, fmt.Errorf("read the store: %w", err)
 	}
 	following, cancel := context.WithCancel(context.Background())
 	n.started, n.cancel = true, cancel
 	go n.follow(following, follower)
 	close(n.ready)
 	n.settings.Load().logger.Info("serving stored resources", zap.String("data", n.key.String()), zap.Uint64("index", n.gateway.Table().Index))
-	return nil
+	return true, nil
 }
 
 // follow keeps the gateway's table up to date until the node is closed.
