@@ -33,14 +33,15 @@ func collectionKey(namespace, name string) resource.Key {
 
 // Collection implements the host module's store.
 func (d *Data) Collection(ctx context.Context, reader, namespace, name string) (hoststate.Collection, error) {
-	var c *resource.Collection
-	err := d.view(ctx, func(r *state.Reader) error {
-		rec, err := readable(r, reader, collectionKey(namespace, name))
-		if err == nil {
-			c, err = decode[*resource.Collection](rec)
-		}
+	var rec state.Record
+	err := d.view(ctx, func(r *state.Reader) (err error) {
+		rec, err = readable(r, reader, collectionKey(namespace, name))
 		return err
 	})
+	if err != nil {
+		return hoststate.Collection{}, err
+	}
+	c, err := decode[*resource.Collection](rec)
 	if err != nil {
 		return hoststate.Collection{}, err
 	}

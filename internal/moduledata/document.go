@@ -2,7 +2,6 @@ package moduledata
 
 import (
 	"context"
-	"strings"
 
 	hoststate "github.com/dgate-io/caddy-dgate/internal/js/host/state"
 	"github.com/dgate-io/caddy-dgate/internal/resource"
@@ -15,21 +14,58 @@ func documentKey(k hoststate.Key) resource.Key {
 
 // Document implements the host module's store.
 func (d *Data) Document(ctx context.Context, reader string, key hoststate.Key) (doc hoststate.Document, ok bool, err error) {
-	err = d.view(ctx, func(r *state.Reader) error {
+	var rec state.Record
+	err = d.view(ctx, func(r *state.Reader) (err error) {
 		if _, err := readable(r, reader, collectionKey(key.Namespace, key.Collection)); err != nil {
 			return err
 		}
-		rec, found, err := lookup(r, documentKey(key))
-		if !found || err != nil {
-			return err
-		}
-		stored, err := decode[*resource.Document](rec)
-		if err == nil {
-			doc, ok = document(stored), true
-		}
+		rec, ok, err = lookup(r, documentKey(key))
 		return err
 	})
-	return doc, ok, err
+	if !ok || err != nil {
+		return doc, false, err
+	}
+	stored, err := decode[*resource.Document](rec)
+	if err != nil {
+		return doc, false, err
+	}
+	return document(stored), true, nil
+}
+
+// Documents implements the host module's store.
+func (d *Data) Documents(ctx context.Context, reader string, page hoststate.Page) ([]hoststate.Document, error) {
+	var recs []state.Record
+	err := d.view(ctx, func(r *state.Reader) error {
+		if _, err := readable(r, reader, collectionKey(page.Namespace, page.Collection)); err != nil {
+			return err
+		}
+		var size int64
+		for rec, err := range r.Page("document", page.Namespace, resource.InThatCollection(page.Collection), page.Offset) {
+			if err != nil {
+				return err
+			}
+			if len(recs) == page.Limit {
+				return nil
+			}
+			if size += int64(len(rec.Data)); size > page.MaxBytes {
+				return resource.Errorf(resource.TooLarge, "the documents are larger than the %d bytes that a script may buffer: ask for fewer with limit", page.MaxBytes)
+			}
+			recs = append(recs, rec)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	docs := make([]hoststate.Document, len(recs))
+	for i, rec := range recs {
+		stored, err := decode[*resource.Document](rec)
+		if err != nil {
+			return nil, err
+		}
+		docs[i] = document(stored)
+	}
+	return docs, nil
 }
 
 // PutDocument implements the host module's store.
@@ -74,40 +110,4 @@ func document(doc *resource.Document) hoststate.Document {
 		Key:  hoststate.Key{Namespace: doc.Namespace, Collection: doc.Collection, ID: doc.ID},
 		Data: doc.Data, Meta: hoststate.Meta(doc.Meta),
 	}
-}
-
-// Documents implements the host module's store.
-func (d *Data) Documents(ctx context.Context, reader string, page hoststate.Page) (docs []hoststate.Document, err error) {
-	err = d.view(ctx, func(r *state.Reader) error {
-		if _, err := readable(r, reader, collectionKey(page.Namespace, page.Collection)); err != nil {
-			return err
-		}
-		var size int64
-		n := 0
-		for rec, err := range r.List("document", page.Namespace) {
-			if err != nil {
-				return err
-			}
-			if !strings.HasPrefix(rec.Key.Name, resource.InThatCollection(page.Collection)) {
-				continue
-			}
-			if n++; n <= page.Offset {
-				continue
-			}
-			if len(docs) == page.Limit {
-				return nil
-			}
-			stored, err := decode[*resource.Document](rec)
-			if err != nil {
-				return err
-			}
-			doc := document(stored)
-			if size += int64(len(doc.Data)); size > page.MaxBytes {
-				return resource.Errorf(resource.TooLarge, "the documents are larger than the %d bytes that a script may buffer: ask for fewer with limit", page.MaxBytes)
-			}
-			docs = append(docs, doc)
-		}
-		return nil
-	})
-	return docs, err
 }

@@ -10,15 +10,16 @@ import (
 // Secret implements the host module's source.
 func (d *Data) Secret(ctx context.Context, namespace, name string) (value string, ok bool, err error) {
 	key := resource.MustKind("secret").KeyOf(namespace, name)
-	var stored *resource.Secret
-	err = d.view(ctx, func(r *state.Reader) error {
-		rec, found, err := lookup(r, key)
-		if found && err == nil {
-			stored, err = decode[*resource.Secret](rec)
-		}
+	var rec state.Record
+	err = d.view(ctx, func(r *state.Reader) (err error) {
+		rec, ok, err = lookup(r, key)
 		return err
 	})
-	if stored == nil || err != nil {
+	if !ok || err != nil {
+		return "", false, err
+	}
+	stored, err := decode[*resource.Secret](rec)
+	if err != nil {
 		return "", false, err
 	}
 	value, err = d.keys.Open(key, "data", stored.Data)

@@ -97,10 +97,10 @@ func TestPages(t *testing.T) {
 	}
 	w.put(t, &resource.Collection{Namespace: "a", Name: "large"})
 	for _, id := range []string{"1", "2", "3"} {
-		w.put(t, &resource.Document{Namespace: "a", Collection: "large", ID: id, Data: []byte(`"` + strings.Repeat("x", 400) + `"`)})
+		w.put(t, &resource.Document{Namespace: "a", Collection: "large", ID: id, Data: []byte(`"` + strings.Repeat("x", 4000) + `"`)})
 	}
 	host := w.host("a")
-	host.Limits.Body = 1000 // two of the large ones
+	host.Limits.Body = 9000 // two of the large ones
 	host.Prelude += `const page = async (q) => { const l = await getDocuments({ collection: "many", ...q }); return [l.length, l[0]?.id, l.at(-1)?.id] };`
 	host.Run(t, map[string]hosttest.Case{
 		"default":              {Code: `return await page({})`, Want: `[100,"aa","dv"]`},
@@ -115,7 +115,7 @@ func TestPages(t *testing.T) {
 		"limit below 0":        {Code: `await page({ limit: -1 })`, Err: `RangeError: getDocuments: expected limit to be an integer from 0 to 1000, got -1`},
 		"limit of a text":      {Code: `await page({ limit: "5" })`, Err: `RangeError: getDocuments: expected limit to be an integer from 0 to 1000, got string`},
 		"offset of a half":     {Code: `await page({ offset: 0.5 })`, Err: `RangeError: getDocuments: expected offset to be an integer from 0 to 9007199254740991, got 0.5`},
-		"more than fits":       {Code: `return (await refused(getDocuments({ collection: "large" }))).slice(1, 3)`, Want: `["too_large","the documents are larger than the 1000 bytes that a script may buffer: ask for fewer with limit"]`},
+		"more than fits":       {Code: `return (await refused(getDocuments({ collection: "large" }))).slice(1, 3)`, Want: `["too_large","the documents are larger than the 9000 bytes that a script may buffer: ask for fewer with limit"]`},
 		"as many as fit":       {Code: `return (await getDocuments({ collection: "large", limit: 2 })).length`, Want: `2`},
 		"no collection":        {Code: `await getDocuments({})`, Err: `TypeError: collection name is required`},
 		"not even an object":   {Code: `await getDocuments("many")`, Err: `TypeError: getDocuments: expected an object like { collection, limit, offset }, got string`},
