@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/dgate-io/caddy-dgate/internal/js"
+	"github.com/dgate-io/caddy-dgate/internal/js/host/abort"
 	"github.com/dgate-io/caddy-dgate/internal/js/host/buffer"
 	"github.com/dgate-io/caddy-dgate/internal/js/host/crypto"
 	"github.com/dgate-io/caddy-dgate/internal/js/host/dgate"
@@ -58,6 +59,7 @@ func Globals(deps Deps) []js.Global {
 		[]js.Global{deps.Fetch.Global(), headers.Global(), domexception.Global(), buffer.Global()},
 		fetch.Globals(),
 		stream.Globals(),
+		abort.Globals(),
 		encoding.Globals(),
 		weburl.Globals(),
 		webcrypto.Globals(),

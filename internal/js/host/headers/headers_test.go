@@ -91,7 +91,9 @@ func FuzzHeaders(f *testing.F) {
 	f.Add("a b", "\r\n")
 	f.Add("__proto__", "\u00fc\x00")
 	f.Fuzz(func(t *testing.T, name, value string) {
-		quoted := func(s string) string { return "`" + strings.NewReplacer("\\", "\\\\", "`", "\\`", "$", "\\$", "\r", "\\r").Replace(strings.ToValidUTF8(s, "?")) + "`" }
+		quoted := func(s string) string {
+			return "`" + strings.NewReplacer("\\", "\\\\", "`", "\\`", "$", "\\$", "\r", "\\r").Replace(strings.ToValidUTF8(s, "?")) + "`"
+		}
 		got, err := host.Eval(t, `const h = new Headers(); try { h.set(`+quoted(name)+`, `+quoted(value)+`) } catch (e) { return e instanceof TypeError }
 			const [[k, v]] = [...h]; return k === `+quoted(name)+`.toLowerCase() && v === `+quoted(value)+`.replace(/^[ \t\r\n]+|[ \t\r\n]+$/g, "") && !/[\r\n\0]/.test(v)`)
 		if err != nil || got != "true" {

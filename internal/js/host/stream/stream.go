@@ -6,6 +6,7 @@
 package stream
 
 import (
+	"bytes"
 	"context"
 	_ "embed" // for the sources
 	"errors"
@@ -141,8 +142,11 @@ func (s *source) pull(vm *js.VM) goja.Value {
 		for s.err == nil {
 			n, err := s.Read(buf)
 			s.err = err
-			if n > 0 {
+			if n > chunkSize/2 {
 				return piece{data: buf[:n:n]}, nil
+			}
+			if n > 0 {
+				return piece{data: bytes.Clone(buf[:n])}, nil // rather than keep all of buf
 			}
 		}
 		return piece{err: s.err}, nil
