@@ -242,13 +242,13 @@ func (c *call) removeAll(of resource.Key) error {
 		return resource.Errorf(resource.BadRequest, "If-Match and If-None-Match are about one document, and not about all")
 	}
 	for {
-		records, err := c.records(of, 0, removal)
-		if err != nil || len(records) == 0 {
+		var changes []change.Change
+		err := c.eachDocument(of, 0, removal, func(record state.Record) error {
+			changes = append(changes, change.Change{Key: record.Key})
+			return nil
+		})
+		if err != nil || len(changes) == 0 {
 			return err
-		}
-		changes := make([]change.Change, len(records))
-		for i, record := range records {
-			changes[i].Key = record.Key
 		}
 		result, err := c.app.Writer().Apply(c.r.Context(), changes...)
 		c.index = max(c.index, result.Index)

@@ -3,7 +3,6 @@ package adminext
 import (
 	"encoding/json"
 	"strconv"
-	"strings"
 
 	"github.com/dgate-io/caddy-dgate/internal/resource"
 	"github.com/dgate-io/caddy-dgate/internal/state"
@@ -33,52 +32,47 @@ func (c *call) page(of resource.Key) (p page, err error) {
 	if p.limit > maxLimit {
 		return p, resource.Errorf(resource.BadRequest, "limit must not be more than %d", maxLimit)
 	}
-	records, err := c.records(of, p.offset, p.limit)
-	if err != nil {
-		return p, err
-	}
 	p.data = []json.RawMessage{}
 	size := 0
-	for _, record := range records {
+	err = c.eachDocument(of, p.offset, p.limit, func(record state.Record) error {
 		obj, err := record.Object()
 		if err != nil {
-			return p, err
+			return err
 		}
 		one, err := resource.Marshal(obj)
 		if err != nil {
-			return p, err
+			return err
 		}
 		if size += len(one); size > maxPageSize {
-			return p, resource.Errorf(resource.TooLarge, "these documents have more than %d MiB; ask for fewer with limit", maxPageSize>>20)
+			return resource.Errorf(resource.TooLarge, "these documents have more than %d MiB; ask for fewer with limit", maxPageSize>>20)
 		}
 		p.data = append(p.data, one)
-	}
-	return p, nil
+		return nil
+	})
+	return p, err
 }
 
-// records reads documents of the collection that a key is in.
-func (c *call) records(of resource.Key, offset, limit int) (records []state.Record, err error) {
+// eachDocument calls take with documents of the collection that a key is in.
+func (c *call) eachDocument(of resource.Key, offset, limit int, take func(state.Record) error) error {
 	prefix := resource.InThatCollection(c.kind.KeyValues(of)[1])
-	err = c.db.View(func(r *state.Reader) error {
+	return c.db.View(func(r *state.Reader) error {
 		c.index = r.Index()
-		for record, err := range r.List(c.kind.Name, of.Namespace) {
+		if limit == 0 {
+			return nil
+		}
+		for record, err := range r.Page(c.kind.Name, of.Namespace, prefix, offset) {
 			if err != nil {
 				return err
 			}
-			if !strings.HasPrefix(record.Key.Name, prefix) {
-				continue
+			if err := take(record); err != nil {
+				return err
 			}
-			if offset--; offset >= 0 {
-				continue
-			}
-			if len(records) == limit {
+			if limit--; limit == 0 {
 				break
 			}
-			records = append(records, record)
 		}
 		return nil
 	})
-	return records, err
 }
 
 // number reads a number of the query.
