@@ -45,7 +45,7 @@ type Gateway struct {
 // New makes a gateway that answers nothing until [Gateway.Load] has read the store.
 // The modules are the host modules and globals that scripts can use.
 func New(engine js.Options, options Options) *Gateway {
-	engine.Hooks, engine.Aliases = hook.Names(), hook.Aliases()
+	engine.Hooks, engine.Aliases, engine.Members = hook.Names(), hook.Aliases(), hook.Members()
 	g := &Gateway{engine: js.NewEngine(engine)}
 	g.Configure(options)
 	g.live.init()

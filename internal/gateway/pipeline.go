@@ -37,7 +37,7 @@ func (g *Gateway) Serve(w http.ResponseWriter, r *http.Request, m Match, client 
 		RemoteAddr: client, Params: m.params, MaxBody: cmp.Or(u.limits.Body, js.DefaultBody),
 		Service: p.serviceView(), Route: p.view, Namespace: p.namespace.view,
 	})}
-	defer s.release()
+	defer s.finish()
 	for _, name := range ownHeaders {
 		delete(r.Header, name) // those of the client are not ours
 	}

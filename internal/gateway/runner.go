@@ -25,7 +25,7 @@ type runner struct {
 	before  http.Header // of the answer, as others have set it
 }
 
-// newRunner readies the modules of u for a request. release must be called.
+// newRunner readies the modules of u for a request. finish must be called.
 func (g *Gateway) newRunner(w http.ResponseWriter, r *http.Request, u *unit, names Names, info hook.Info) runner {
 	return runner{
 		gateway: g, names: names, w: w, r: r, prog: u.prog, pool: u.pool,
@@ -106,9 +106,19 @@ func (s *runner) returned(err error) error {
 
 // release gives the VM back.
 func (s *runner) release() {
-	if s.vm != nil {
-		s.pool.Put(s.vm)
+	if vm := s.vm; vm != nil {
 		s.vm = nil
+		s.scope.Linger(func() { s.pool.Put(vm) })
+	}
+}
+
+// finish gives the VM back, and sends what is left of an answer that needs none. An answer that
+// breaks off must not look like a whole one.
+func (s *runner) finish() {
+	s.release()
+	if err := s.scope.SendRest(); err != nil {
+		s.log(err)
+		panic(http.ErrAbortHandler)
 	}
 }
 

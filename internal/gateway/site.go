@@ -118,7 +118,7 @@ func (s *Site) Serve(w http.ResponseWriter, r *http.Request, client string, trac
 	v := &visit{maxBody: maxBody, runner: s.gateway.newRunner(w, r, u, trace.Names, hook.Info{
 		RemoteAddr: client, MaxBody: maxBody, Namespace: s.view,
 	})}
-	defer v.release()
+	defer v.finish()
 	answered, err := v.modifyRequest()
 	switch {
 	case answered, err != nil:

@@ -14,7 +14,9 @@ var _ goja.DynamicObject = (*ctxView)(nil)
 // Get implements goja.DynamicObject.
 func (v *ctxView) Get(key string) goja.Value {
 	f := (*frame)(v)
-	f.Check()
+	if key != "waitUntil" || !f.running() { // the one thing that is there after the answer
+		f.Check()
+	}
 	switch key {
 	case "request":
 		return f.c.requestFunction()
@@ -143,6 +145,9 @@ var ctxMethods = map[string]method{
 		}
 		return c.str(v)
 	}},
+
+	"waitUntil":              {Arity: 1, Call: waitUntil},
+	"passThroughOnException": {Arity: 0, Call: func(*vmCache, goja.FunctionCall) goja.Value { return goja.Undefined() }},
 
 	// Short forms of what ctx.response() has, as the successor of the original gateway spells them.
 	"status":    {Arity: 1, Call: onResponse("status")},

@@ -19,7 +19,9 @@ type frame struct {
 	c  *vmCache
 
 	hook   int
-	unsent bool // the running hook has written something that is not flushed
+	unsent bool       // the running hook has written something that is not flushed
+	late   *late      // of a Worker, else nil
+	pumped goja.Value // the promise of an answer that the script still makes, or nil
 	// up is the answer that the running responseModifier works on, else nil.
 	up *upstream
 
@@ -53,11 +55,18 @@ func (f *frame) Namespace() string {
 	return ""
 }
 
-// Check implements headers.Guard: it throws unless f is the frame that its VM runs now.
+// Check implements headers.Guard: it throws unless f is the frame that its VM runs
+// now and the request still is there.
 func (f *frame) Check() {
-	if now, _ := f.vm.Scope().(*frame); now != f {
+	if !f.running() || f.late.begun() {
 		f.vm.ThrowType("request is finished")
 	}
+}
+
+// running tells whether f is the frame that its VM runs now.
+func (f *frame) running() bool {
+	now, _ := f.vm.Scope().(*frame)
+	return now == f
 }
 
 // object makes the JavaScript object of a view.

@@ -21,8 +21,9 @@ func newPool(tb testing.TB, code string, lim js.Limits) *js.Pool {
 	tb.Cleanup(client.Close)
 	deps := host.Deps{Fetch: client}
 	engine := js.NewEngine(js.Options{
-		Hooks: hook.Names(), Aliases: hook.Aliases(),
+		Hooks: hook.Names(), Aliases: hook.Aliases(), Members: hook.Members(),
 		Modules: host.Modules(deps), Globals: host.Globals(deps),
+		Env: func() map[string]string { return map[string]string{"GREETING": "hello"} },
 	})
 	program, err := engine.Compile(tb.Context(), []js.Source{{Name: "test", Code: []byte(code)}}, lim)
 	if err != nil {
@@ -83,7 +84,11 @@ func serve(tb testing.TB, pool *js.Pool, r *http.Request) (*httptest.ResponseRec
 	tb.Helper()
 	vm := borrow(tb, pool)
 	w := httptest.NewRecorder()
-	return w, hook.NewScope(w, r, info()).RequestHandler(vm)
+	s := hook.NewScope(w, r, info())
+	if err := s.RequestHandler(vm); err != nil {
+		return w, err
+	}
+	return w, s.SendRest()
 }
 
 // get is a GET request as the tests send it.

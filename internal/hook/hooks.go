@@ -26,6 +26,9 @@ type Hook struct {
 	Name string
 	// Alias is another name that is accepted, or empty.
 	Alias string
+	// Member is the name of a method of the default export that takes the place of
+	// the hook, with parameters of its own, or empty.
+	Member string
 	// Phase is when it is called.
 	Phase Phase
 	// Params are the names of its parameters.
@@ -53,7 +56,7 @@ var Hooks = [...]Hook{
 		Doc: "Answers the request when the upstream or another hook has failed.",
 	},
 	RequestHandler: {
-		Name: "requestHandler", Phase: InsteadOfUpstream, Params: []string{"ctx"},
+		Name: "requestHandler", Member: "fetch", Phase: InsteadOfUpstream, Params: []string{"ctx"},
 		Doc: "Answers the request itself, on a route without a service.",
 	},
 }
@@ -76,4 +79,16 @@ func Aliases() map[string]string {
 		}
 	}
 	return aliases
+}
+
+// Members returns the methods of a default export that take the place of a hook,
+// each with the name of the hook.
+func Members() map[string]string {
+	members := make(map[string]string)
+	for _, h := range Hooks {
+		if h.Member != "" {
+			members[h.Member] = h.Name
+		}
+	}
+	return members
 }

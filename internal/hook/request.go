@@ -8,6 +8,8 @@ import (
 
 	"github.com/dop251/goja"
 	"golang.org/x/net/http/httpguts"
+
+	"github.com/dgate-io/caddy-dgate/internal/js/host/native"
 )
 
 // requestView is what ctx.request() returns.
@@ -63,15 +65,11 @@ func (v *requestView) Set(key string, val goja.Value) bool {
 	s := f.s
 	switch key {
 	case "method":
-		method := strings.ToUpper(val.String())
-		if !httpguts.ValidHeaderFieldName(method) { // a method is a token, as names of headers are
-			f.vm.ThrowType("request.method: %q is not a method", val.String())
-		}
-		s.r.Method = method
+		s.r.Method = f.methodArg(val)
 	case "path":
-		f.setPath(val.String())
+		f.setPath(f.textArg("request.path", val))
 	case "host":
-		host := val.String()
+		host := f.textArg("request.host", val)
 		if u, err := url.Parse("http://" + host); err != nil || host == "" || u.Host != host {
 			f.vm.ThrowType("request.host: %q is not a host or host:port", host)
 		}
@@ -90,6 +88,26 @@ func (v *requestView) Set(key string, val goja.Value) bool {
 		return f.requestBag.set(f, &s.keptRequest, key, val)
 	}
 	return true
+}
+
+// textArg is a value that must be a string.
+func (f *frame) textArg(what string, v goja.Value) string {
+	if !goja.IsString(v) {
+		f.vm.ThrowType("%s: expected a string, got %s", what, native.TypeName(v))
+	}
+	return v.String()
+}
+
+// methodArg reads a method that can be sent to an upstream.
+func (f *frame) methodArg(v goja.Value) string {
+	method := strings.ToUpper(f.textArg("request.method", v))
+	switch {
+	case !httpguts.ValidHeaderFieldName(method): // a method is a token, as names of headers are
+		f.vm.ThrowType("request.method: %q is not a method", v.String())
+	case method == http.MethodConnect:
+		f.vm.ThrowType("request.method: CONNECT is for proxies and cannot be sent to an upstream")
+	}
+	return method
 }
 
 // setPath changes the path. It is the decoded path, as reading it gives it.

@@ -3,6 +3,8 @@ package hook
 import (
 	"net/http"
 
+	"github.com/dop251/goja"
+
 	"github.com/dgate-io/caddy-dgate/internal/js"
 	"github.com/dgate-io/caddy-dgate/internal/js/host/headers"
 )
@@ -85,7 +87,10 @@ func (r *ResponseRun) Abandon() {
 // that was not delivered and not replaced is nil.
 func (r *ResponseRun) Finish() error {
 	f := r.f
-	_, err := r.run.Wait()
+	v, err := r.run.Wait()
+	if _, object := v.(*goja.Object); err == nil && object {
+		err = r.up.replaceWith(f, r.run, v)
+	}
 	if err == nil && f.bagged() {
 		err = r.run.Do(func() error { f.closeBags(); return nil })
 	}

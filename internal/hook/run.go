@@ -1,17 +1,15 @@
 package hook
 
 import (
+	"context"
 	"errors"
-	"io"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 
 	"github.com/dop251/goja"
 
 	"github.com/dgate-io/caddy-dgate/internal/js"
-	"github.com/dgate-io/caddy-dgate/internal/js/host/fetch"
 	"github.com/dgate-io/caddy-dgate/internal/js/host/headers"
 	"github.com/dgate-io/caddy-dgate/internal/js/host/native"
 )
@@ -21,8 +19,8 @@ import (
 func (s *Scope) FetchUpstream(vm *js.VM) (*url.URL, error) {
 	var target *url.URL
 	err := s.call(vm, FetchUpstream, func(f *frame, v goja.Value) error {
-		if s.wrote || s.status != 0 {
-			return nil
+		if err := f.respond(v); err != nil || s.wrote || s.status != 0 {
+			return err
 		}
 		var err error
 		target, err = f.target(v)
@@ -46,7 +44,11 @@ func (s *Scope) RequestModifier(vm *js.VM) (answered bool, err error) {
 // RequestHandler runs the hook of that name. A handler that has written nothing
 // has answered with 204, or with the status it chose.
 func (s *Scope) RequestHandler(vm *js.VM) error {
-	if err := s.call(vm, RequestHandler, (*frame).respond); err != nil {
+	handle := func(vm *js.VM) error { return s.call(vm, RequestHandler, (*frame).respond) }
+	if vm.Member(RequestHandler) {
+		handle = s.worker
+	}
+	if err := handle(vm); err != nil {
 		return err
 	}
 	s.settle(http.StatusNoContent)
@@ -58,7 +60,7 @@ func (s *Scope) RequestHandler(vm *js.VM) error {
 // the same.
 func (s *Scope) ErrorHandler(vm *js.VM, cause error) (answered bool, err error) {
 	f := s.bind(vm)
-	if err := s.run(f, ErrorHandler, (*frame).respond, f.context(), f.causeValue(cause)); err != nil {
+	if err := s.run(s.r.Context(), f, ErrorHandler, (*frame).respond, f.context(), f.causeValue(cause)); err != nil {
 		return s.wrote, err
 	}
 	return s.settle(0), nil
@@ -86,13 +88,13 @@ func (s *Scope) settle(fallback int) (answered bool) {
 // call runs a hook whose only argument is ctx.
 func (s *Scope) call(vm *js.VM, hook int, result func(*frame, goja.Value) error) error {
 	f := s.bind(vm)
-	return s.run(f, hook, result, f.context())
+	return s.run(s.r.Context(), f, hook, result, f.context())
 }
 
 // run runs a hook to its end. result gets what it has returned, if that can matter.
-func (s *Scope) run(f *frame, hook int, result func(*frame, goja.Value) error, args ...goja.Value) error {
+func (s *Scope) run(ctx context.Context, f *frame, hook int, result func(*frame, goja.Value) error, args ...goja.Value) error {
 	f.hook, f.unsent = hook, false
-	r := f.vm.Start(s.r.Context(), hook, f, args...)
+	r := f.vm.Start(ctx, hook, f, args...)
 	var before func()
 	if !r.Done() {
 		before = f.flush
@@ -100,47 +102,30 @@ func (s *Scope) run(f *frame, hook int, result func(*frame, goja.Value) error, a
 	v, err := r.WaitEach(before)
 	if err == nil {
 		_, object := v.(*goja.Object)
-		if !object && hook != FetchUpstream {
+		if !object && hook != FetchUpstream && f.late == nil {
 			result = nil
 		}
 		if result != nil || f.bagged() {
 			err = r.Do(func() error {
 				f.closeBags()
-				if result == nil {
-					return nil
+				if result != nil {
+					if err := result(f, v); err != nil {
+						f.vm.Throw(err) // so that the error says in which hook of which module
+					}
 				}
-				return result(f, v)
+				return nil
 			})
 		}
 	}
-	return f.end(r, err)
-}
-
-// respond answers with a response of fetch that a hook has returned.
-func (f *frame) respond(v goja.Value) error {
-	resp, done, err := fetch.Returned(v)
-	if resp == nil || err != nil {
-		return err
+	if err == nil && f.pumped != nil {
+		_, err = r.Await(f.pumped)
+		f.pumped = nil
 	}
-	defer done()
-	s := f.s
-	if s.wrote {
-		return errors.New("the hook has returned a response after it had sent one")
-	}
-	h := s.w.Header()
-	for name, values := range resp.Header {
-		h[name] = slices.Clone(values)
-	}
-	for _, name := range []string{"Connection", "Keep-Alive", "Proxy-Connection", "Trailer", "Transfer-Encoding", "Upgrade"} {
-		delete(h, name) // they were about the connection that it came by
-	}
-	s.status = resp.StatusCode
-	s.writeHeader(resp.StatusCode)
-	f.vm.Blocking(func() { _, err = io.Copy(s.w, resp.Body) })
-	if errors.Is(err, http.ErrBodyNotAllowed) {
+	if err == nil && f.late.wanted() {
+		f.late.run, s.late = r, f.late
 		return nil
 	}
-	return err
+	return f.end(r, err)
 }
 
 // flush sends what has been written so far, where that is possible. It is called

@@ -2,6 +2,7 @@ package hook
 
 import (
 	"crypto/rand"
+	"io"
 	"net/http"
 
 	"github.com/dgate-io/caddy-dgate/internal/js"
@@ -16,6 +17,9 @@ type Scope struct {
 
 	status int  // what response.status() chose, 0 if nothing
 	wrote  bool // the header of the answer has been written
+	// rest is content of the answer that is still to be sent, nil if there is none.
+	rest     io.ReadCloser
+	restSize int64 // -1 if it is not known
 
 	pathSet, hostSet bool
 	body             requestBody
@@ -32,6 +36,7 @@ type Scope struct {
 
 	frame *frame
 	first frame
+	late  *late // what a Worker has left to be done after its answer, or nil
 }
 
 // NewScope makes the Scope of a request. Answers go to w; what scripts change in
@@ -62,21 +67,25 @@ func (s *Scope) ID() string {
 	return s.info.ID
 }
 
-// writeHeader sends the header of the answer once.
+// writeHeader sends the header of the answer once, with the status that was chosen or else fallback.
 func (s *Scope) writeHeader(fallback int) {
 	if s.wrote {
 		return
 	}
+	s.writeHead(s.statusOr(fallback), -1)
+}
+
+// writeHead sends the header of an answer whose body has that length, -1 if it is not known.
+func (s *Scope) writeHead(status int, length int64) {
 	s.wrote = true
-	status := s.status
-	if status == 0 {
-		status = fallback
-	}
 	header := s.w.Header()
 	for _, name := range Framing {
 		if name != "Content-Length" || s.r.Method != http.MethodHead {
 			delete(header, name)
 		}
+	}
+	if length >= 0 && bodyAllowed(status) {
+		setLength(header, length)
 	}
 	s.w.WriteHeader(status)
 }

@@ -36,7 +36,8 @@ type upstream struct {
 	decoded []byte
 	plain   bool // decoded is set
 
-	written []byte // what the script has put in place of the body
+	written []byte        // what the script has put in place of the body
+	stream  io.ReadCloser // the same, where Go reads it from elsewhere
 	wrote   bool
 }
 
@@ -250,7 +251,7 @@ func (up *upstream) finish() {
 	resp := up.resp
 	if up.wrote {
 		up.facts.dropStale(resp.Header)
-		resp.Header["Content-Length"] = []string{strconv.Itoa(len(up.written))}
+		setLength(resp.Header, resp.ContentLength)
 		if partial := http.StatusPartialContent; up.status == partial && resp.StatusCode == partial && resp.Header["Content-Range"] == nil {
 			up.setStatus(http.StatusOK) // what was written is no part of something
 		}
@@ -266,9 +267,16 @@ func (up *upstream) finish() {
 		resp.Header.Del("Content-Length")
 	case up.wrote:
 		up.drop()
-		if bodyless || len(up.written) == 0 || resp.Request != nil && resp.Request.Method == http.MethodHead {
+		head := resp.Request != nil && resp.Request.Method == http.MethodHead
+		switch {
+		case up.stream != nil && (bodyless || head):
+			_ = up.stream.Close() // nobody reads it
 			resp.Body = http.NoBody
-		} else {
+		case up.stream != nil:
+			resp.Body = up.stream
+		case bodyless || head || len(up.written) == 0:
+			resp.Body = http.NoBody
+		default:
 			resp.Body = io.NopCloser(bytes.NewReader(up.written))
 		}
 	case up.load != nil && up.src != nil:

@@ -48,7 +48,7 @@ func newVMCache(vm *js.VM) any {
 // current is the frame of the hook that runs now; it throws when none does.
 func (c *vmCache) current() *frame {
 	f, ok := c.vm.Scope().(*frame)
-	if !ok {
+	if !ok || f.late.begun() {
 		c.vm.ThrowType("request is finished")
 	}
 	return f

@@ -1,0 +1,238 @@
+package hook_test
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/dgate-io/caddy-dgate/internal/hook"
+	"github.com/dgate-io/caddy-dgate/internal/js"
+)
+
+// behind is a server that scripts fetch from.
+func behind(t *testing.T) string {
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-Back", "1")
+		w.Header().Set("Keep-Alive", "5")
+		w.WriteHeader(418)
+		_, _ = io.WriteString(w, r.Method+" from behind")
+	}))
+	t.Cleanup(srv.Close)
+	return srv.URL
+}
+
+// hooked is a request of the whole chain of a hook, and what is left of it.
+func hooked(t *testing.T, name, code string) (w *httptest.ResponseRecorder, answered bool, err error) {
+	t.Helper()
+	pool := newPool(t, "const B = "+fmt.Sprintf("%q", behind(t))+";\nexport async function "+name+"(ctx) {\n"+code+"\n}", js.Limits{})
+	vm := borrow(t, pool)
+	w = httptest.NewRecorder()
+	s := newScope(w, get())
+	switch name {
+	case "fetchUpstream":
+		_, err = s.FetchUpstream(vm)
+		answered = s.Answered()
+	case "requestModifier":
+		answered, err = s.RequestModifier(vm)
+	case "requestHandler":
+		err = s.RequestHandler(vm)
+		answered = s.Answered()
+	case "errorHandler":
+		answered, err = s.ErrorHandler(vm, io.EOF)
+	}
+	if err == nil {
+		err = s.SendRest()
+	}
+	return w, answered, err
+}
+
+// TestReturnedResponse answers with what a hook returns.
+func TestReturnedResponse(t *testing.T) {
+	tests := map[string]struct {
+		code   string
+		want   answer
+		header http.Header
+	}{
+		"of text":          {`return new Response("text", { status: 201, headers: { "x-a": "b" } })`, answer{201, "text"}, http.Header{"X-A": {"b"}, "Content-Length": {"4"}, "Content-Type": {"text/plain;charset=UTF-8"}}},
+		"of JSON":          {`return Response.json({ a: 1 })`, answer{200, `{"a":1}`}, http.Header{"Content-Type": {"application/json"}}},
+		"of bytes":         {`return new Response(new Uint8Array([104, 105]))`, answer{200, "hi"}, http.Header{"Content-Length": {"2"}}},
+		"of nothing":       {`return new Response()`, answer{200, ""}, nil},
+		"without content":  {`return new Response(null, { status: 204 })`, answer{204, ""}, nil},
+		"that redirects":   {`return Response.redirect("http://h/x", 302)`, answer{302, ""}, http.Header{"Location": {"http://h/x"}}},
+		"of fetch":         {`return fetch(B)`, answer{418, "GET from behind"}, http.Header{"X-Back": {"1"}, "Keep-Alive": nil, "Content-Length": {"15"}}},
+		"of fetch, copied": {`const r = await fetch(B); return new Response(await r.text(), r)`, answer{418, "GET from behind"}, http.Header{"X-Back": {"1"}}},
+		"with a header":    {`ctx.response().headers.set("x-mine", "1"); return new Response("x")`, answer{200, "x"}, http.Header{"X-Mine": {"1"}}},
+		"with cookies":     {`ctx.response().cookie("a", "1"); return new Response("x", { headers: [["set-cookie", "b=2"]] })`, answer{200, "x"}, http.Header{"Set-Cookie": {"a=1", "b=2"}}},
+		"with a length":    {`return new Response("text", { headers: { "content-length": "2", connection: "close" } })`, answer{200, "text"}, http.Header{"Content-Length": {"4"}, "Connection": nil}},
+	}
+	for name, tt := range tests {
+		for _, fn := range []string{"fetchUpstream", "requestModifier", "requestHandler", "errorHandler"} {
+			t.Run(name+" by "+fn, func(t *testing.T) {
+				t.Parallel()
+				w, answered, err := hooked(t, fn, tt.code)
+				if err != nil || !answered {
+					t.Fatalf("answered %v, error %v", answered, err)
+				}
+				if diff := cmp.Diff(tt.want, answer{w.Code, w.Body.String()}); diff != "" {
+					t.Errorf("answer (-want +got):\n%s", diff)
+				}
+				for name, want := range tt.header {
+					if diff := cmp.Diff(want, w.Header()[name]); diff != "" {
+						t.Errorf("header %s (-want +got):\n%s", name, diff)
+					}
+				}
+			})
+		}
+	}
+}
+
+func TestReturnedResponseFails(t *testing.T) {
+	tests := map[string]struct{ code, want string }{
+		"a used body":     {`const r = await fetch(B); await r.text(); return r`, "TypeError: body already used"},
+		"an error":        {`return Response.error()`, "Error: the response is a Response.error()"},
+		"after an answer": {`ctx.response().send(""); return new Response("x")`, "Error: the hook has returned a response after it had sent one"},
+		"a status":        {`return new Response("x", { status: 101 })`, `RangeError: Response: 101 is not a status: expected an integer from 200 to 599`},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			w, _, err := hooked(t, "requestHandler", tt.code)
+			if failure(err) != tt.want || w.Body.Len() > 0 {
+				t.Errorf("error %q, want %q; body %q", failure(err), tt.want, w.Body)
+			}
+		})
+	}
+}
+
+// TestResponseModifierReturns puts what the hook returns in place of the upstream's answer.
+func TestResponseModifierReturns(t *testing.T) {
+	tests := map[string]struct {
+		method, path, code string
+		want               answer
+		header             http.Header
+		err                string
+	}{
+		"text":              {path: "/json", code: `return new Response("new", { status: 201, headers: { "x-a": "b" } })`, want: answer{201, "new"}, header: http.Header{"X-A": {"b"}, "Set-Cookie": nil, "Content-Length": {"3"}, "Content-Type": {"text/plain;charset=UTF-8"}}},
+		"the same, changed": {path: "/gzip", code: `const v = await u.readJson(); v.more = 1; return new Response(JSON.stringify(v), { status: u.statusCode, headers: u.headers })`, want: answer{200, `{"zipped":true,"more":1}`}, header: http.Header{"Content-Encoding": nil, "Content-Type": {"application/json"}, "Content-Length": {"24"}}},
+		"a part, changed":   {path: "/part", code: `return new Response("new", { status: u.statusCode, headers: u.headers })`, want: answer{200, "new"}, header: http.Header{"Etag": nil, "Content-Range": nil}},
+		"nothing":           {path: "/json", code: `return new Response(null, { status: 204 })`, want: answer{204, ""}},
+		"to HEAD":           {method: "HEAD", path: "/json", code: `return new Response("new")`, want: answer{200, ""}, header: http.Header{"Content-Length": {"3"}}},
+		"what is fetched":   {path: "/503", code: `return fetch("BACK")`, want: answer{418, "GET from behind"}, header: http.Header{"X-Back": {"1"}, "Content-Length": {"15"}}},
+		"no Response":       {path: "/503", code: `return { status: 200 }`, want: answer{503, "down"}},
+		"a used one":        {path: "/503", code: `const r = new Response("x"); await r.text(); return r`, want: answer{500, ""}, err: "TypeError: body already used"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			method := tt.method
+			if method == "" {
+				method = http.MethodGet
+			}
+			code := strings.ReplaceAll(tt.code, "BACK", behind(t))
+			resp, body, err := proxied(t, `export async function responseModifier(ctx, u) { `+code+` }`, method, tt.path)
+			if failure(err) != tt.err {
+				t.Fatalf("error %q, want %q", failure(err), tt.err)
+			}
+			if diff := cmp.Diff(tt.want, answer{resp.StatusCode, body}); diff != "" {
+				t.Errorf("answer (-want +got):\n%s", diff)
+			}
+			for name, want := range tt.header {
+				if diff := cmp.Diff(want, resp.Header[name]); diff != "" {
+					t.Errorf("header %s (-want +got):\n%s", name, diff)
+				}
+			}
+		})
+	}
+}
+
+// TestWorker runs modules in the form that Workers have.
+func TestWorker(t *testing.T) {
+	tests := map[string]struct {
+		code string
+		want answer
+		err  string
+	}{
+		"a Response":       {code: `return new Response("x", { status: 202 })`, want: answer{202, "x"}},
+		"the request":      {code: `return Response.json([request.method, request.url, request.headers.get("x-a"), request instanceof Request])`, want: answer{200, `["POST","http://example.com/t/7/a/b?q=1",null,true]`}},
+		"its body":         {code: `return new Response(await request.text() + "!")`, want: answer{200, "body!"}},
+		"env":              {code: `return Response.json([env.GREETING, env === process.env, env.HOME])`, want: answer{200, `["hello",true,null]`}},
+		"ctx":              {code: `return Response.json([ctx.route().name, ctx.pathParam("id"), ctx.passThroughOnException()])`, want: answer{200, `["rt","7",null]`}},
+		"this":             {code: `return new Response(this.name)`, want: answer{200, "worker"}},
+		"forwarding":       {code: `return fetch(B, request)`, want: answer{418, "POST from behind"}},
+		"an answer of ctx": {code: `ctx.response().status(203).send("x")`, want: answer{203, "x"}},
+		"a status of ctx":  {code: `ctx.status(203)`, want: answer{203, ""}},
+		"nothing":          {code: ``, want: answer{200, ""}, err: "TypeError: fetch returned undefined, expected a Response"},
+		"no Response":      {code: `return "x"`, want: answer{200, ""}, err: "TypeError: fetch returned string, expected a Response"},
+		"an object":        {code: `return {}`, want: answer{200, ""}, err: "TypeError: fetch returned Object, expected a Response"},
+		"an exception":     {code: `throw new Error("x")`, want: answer{200, ""}, err: "Error: x"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			pool := newPool(t, "const B = "+fmt.Sprintf("%q", behind(t))+";\nexport default { name: 'worker', async fetch(request, env, ctx) {\n"+tt.code+"\n} }", js.Limits{})
+			r := httptest.NewRequest(http.MethodPost, "http://example.com/t/7/a/b?q=1", strings.NewReader("body"))
+			w, err := serve(t, pool, r)
+			if failure(err) != tt.err {
+				t.Fatalf("error %q, want %q", failure(err), tt.err)
+			}
+			if diff := cmp.Diff(tt.want, answer{w.Code, w.Body.String()}); diff != "" {
+				t.Errorf("answer (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestWaitUntil checks that the answer is there before what is to be finished after it, and that
+// the request is gone by then.
+func TestWaitUntil(t *testing.T) {
+	arrived, release := make(chan string), make(chan struct{})
+	srv := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		arrived <- string(body)
+		<-release
+	}))
+	defer srv.Close()
+	pool := newPool(t, `export default { fetch(request, env, ctx) {
+	const after = async () => {
+		const post = (text) => fetch("`+srv.URL+`", { method: "POST", body: text });
+		await post("one");
+		let said;
+		try { said = ctx.request().method } catch (e) { said = e.message }
+		ctx.waitUntil(post(said));
+	};
+	ctx.waitUntil(after());
+	ctx.waitUntil(Promise.reject(new Error("lost")));
+	return new Response("answer");
+} }`, js.Limits{})
+	vm, err := pool.Get(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := httptest.NewRecorder()
+	s := hook.NewScope(w, get(), info())
+	if err := s.RequestHandler(vm); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	s.Linger(func() { close(done) })
+	if err := s.SendRest(); err != nil || w.Body.String() != "answer" {
+		t.Errorf("error %v, body %q", err, w.Body)
+	}
+	for _, want := range []string{"one", "request is finished"} {
+		if got := <-arrived; got != want {
+			t.Errorf("%q was said, want %q", got, want)
+		}
+		select {
+		case <-done:
+			t.Error("the VM was given back before all was done")
+		default:
+		}
+		release <- struct{}{}
+	}
+	<-done
+	pool.Put(vm)
+}

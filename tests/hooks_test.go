@@ -1,0 +1,106 @@
+package tests
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/dgate-io/caddy-dgate/tests/harness"
+)
+
+// Failures of an upstream's body are the upstream's, also when a script has read it.
+func TestBrokenBodyInHook(t *testing.T) {
+	up := harness.NewUpstream(t, "up", harness.HTTP)
+	g := startGateway(t, caddyfile)
+	g.service("up", nil, up.URL)
+	const read = `export const responseModifier = async (ctx, up) => { await up.readBody() };`
+	g.route("fails", "up", read, nil)
+	if answer := g.do(harness.Request{URL: "/fails?abort"}); answer.Status != 502 {
+		t.Errorf("uncaught: %s", answer)
+	}
+	g.route("handled", "up", read+`export const errorHandler = (ctx, e) => ctx.status(418).send(e.message)`, nil)
+	if answer := g.do(harness.Request{URL: "/handled?abort"}); answer.Status != 418 || answer.Body != "read the upstream's body: unexpected EOF" {
+		t.Errorf("handled: %s", answer)
+	}
+	g.route("caught", "up", `export const responseModifier = async (ctx, up) => { try { await up.readBody() } catch (e) { up.status(203).writeBody("instead") } }`, nil)
+	if answer := g.do(harness.Request{URL: "/caught?abort"}); answer.Status != 203 || answer.Body != "instead" {
+		t.Errorf("caught: %s", answer)
+	}
+}
+
+// A small Worker runs as it is: in front of nothing, as a proxy, and with work after its answer.
+func TestWorker(t *testing.T) {
+	up := harness.NewUpstream(t, "up", harness.HTTP)
+	g := startGateway(t, caddyfile)
+	g.service("up", nil, up.URL)
+	g.route("worker", "", `export default {
+	async fetch(request, env, ctx) {
+		const url = new URL(request.url);
+		switch (url.pathname) {
+			case "/worker/json": return Response.json({ method: request.method, search: url.search, body: await request.text() }, { status: 201 });
+			case "/worker/proxy": return fetch("`+up.URL+`" + url.search, request);
+			case "/worker/late": ctx.waitUntil(fetch("`+up.URL+`/late")); return new Response("at once");
+			case "/worker/nothing": return;
+		}
+		return new Response("no such page", { status: 404 });
+	},
+}`, nil)
+	tests := map[string]struct {
+		req    harness.Request
+		status int
+		body   string
+	}{
+		"JSON":            {harness.Request{Method: "POST", URL: "/worker/json?a=b", Body: strings.NewReader("content")}, 201, `{"method":"POST","search":"?a=b","body":"content"}`},
+		"another page":    {harness.Request{URL: "/worker/x"}, 404, "no such page"},
+		"no Response":     {harness.Request{URL: "/worker/nothing"}, 500, ""},
+		"what it proxies": {harness.Request{URL: "/worker/proxy?status=503&body=down"}, 503, "down"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			g := &gateway{g.Caddy, t}
+			if answer := g.do(tt.req); answer.Status != tt.status || answer.Body != tt.body {
+				t.Errorf("got %s", answer)
+			}
+		})
+	}
+	if e := g.echo(harness.Request{Method: "PUT", URL: "/worker/proxy", Body: strings.NewReader("sent on"), Header: http.Header{"X-Own": {"1"}}}); e.Method != "PUT" || e.Body != "sent on" || e.Headers["X-Own"] != "1" {
+		t.Errorf("the upstream got %+v", e)
+	}
+	before := up.Requests()
+	if answer := g.do(harness.Request{URL: "/worker/late"}); answer.Body != "at once" {
+		t.Errorf("got %s", answer)
+	}
+	if err := harness.Await(func() error {
+		if up.Requests() == before {
+			return errors.New("nothing was done after the answer")
+		}
+		return nil
+	}); err != nil {
+		t.Error(err)
+	}
+	answer := g.do(harness.Request{Method: "PUT", URL: g.Admin + "/dgate/api/v1/route/default/both", Header: http.Header{"Content-Type": {"application/json"}},
+		Body: strings.NewReader(`{"paths":["/both"],"methods":["GET"],"service":"up","modules":["worker"]}`)})
+	if want := "route both has a service, so requestHandler of module worker will not be called"; !strings.Contains(answer.Body, want) {
+		t.Errorf("no warning: %s", answer)
+	}
+}
+
+// A stream that a hook returns is passed on piece by piece, and one that breaks off does not look whole.
+func TestReturnedStream(t *testing.T) {
+	up := harness.NewUpstream(t, "up", harness.HTTP)
+	g := startGateway(t, caddyfile)
+	g.route("pass", "", `export const requestHandler = (ctx) => fetch("`+up.URL+`/?" + ctx.query())`, nil)
+	resp, err := harness.Client.Get(g.Site + "/pass?events=5")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	n, err := harness.Events(harness.Client, resp.Body, func(string) {})
+	if n != 5 || err != nil {
+		t.Errorf("%d events, error %v", n, err)
+	}
+	if answer, err := harness.Get(g.Site + "/pass?abort"); err == nil {
+		t.Errorf("half an answer looked like a whole one: %s", answer)
+	}
+}
