@@ -9,12 +9,14 @@ import (
 	"github.com/dgate-io/caddy-dgate/internal/js"
 	"github.com/dgate-io/caddy-dgate/internal/js/host/abort"
 	"github.com/dgate-io/caddy-dgate/internal/js/host/buffer"
+	"github.com/dgate-io/caddy-dgate/internal/js/host/clone"
 	"github.com/dgate-io/caddy-dgate/internal/js/host/crypto"
 	"github.com/dgate-io/caddy-dgate/internal/js/host/dgate"
 	"github.com/dgate-io/caddy-dgate/internal/js/host/domexception"
 	"github.com/dgate-io/caddy-dgate/internal/js/host/encoding"
 	"github.com/dgate-io/caddy-dgate/internal/js/host/fetch"
 	"github.com/dgate-io/caddy-dgate/internal/js/host/headers"
+	"github.com/dgate-io/caddy-dgate/internal/js/host/performance"
 	"github.com/dgate-io/caddy-dgate/internal/js/host/secret"
 	"github.com/dgate-io/caddy-dgate/internal/js/host/state"
 	"github.com/dgate-io/caddy-dgate/internal/js/host/storage"
@@ -56,7 +58,7 @@ func Modules(deps Deps) []js.Module {
 // Globals returns the globals that are not the engine's own.
 func Globals(deps Deps) []js.Global {
 	return slices.Concat(
-		[]js.Global{deps.Fetch.Global(), headers.Global(), domexception.Global(), buffer.Global()},
+		[]js.Global{deps.Fetch.Global(), headers.Global(), domexception.Global(), buffer.Global(), clone.Global(), performance.Global()},
 		fetch.Globals(),
 		stream.Globals(),
 		abort.Globals(),
