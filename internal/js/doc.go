@@ -18,10 +18,20 @@
 // interrupted, has overflowed its stack or in which Go code has panicked is
 // never used again: goja's promises do not settle any more on such a VM.
 //
+// goja only looks for an interrupt between two instructions of a script. What
+// would compute or allocate without end in a single built-in is caught in
+// other ways, all of them in the files named cap and in checkpoint.go: sizes
+// are bounded, and the natives that go through an array or draw from an iterator
+// come by a checkpoint. JSON.stringify is our own.
+//
 // Scripts are trusted but buggy, and the limits are made for that. What they
-// cannot stop: a single native call of goja that computes for long (sorting or
-// serialising a huge array) is interrupted only when it returns, and a single
-// native allocation that passes the caps of this package is not undone.
+// cannot stop is what a script must go out of its way for: a method of arrays
+// that is a property of an object with a length of billions, or that is called on
+// an array without a prototype; a regular expression whose exec the script has
+// replaced, or whose [Symbol.replace] it calls itself; a proxy one of whose traps is the
+// proxy; a template literal of many huge strings; a class of goja's own that is
+// not a promise and says that it is one, which is a panic that is recovered.
+// Listing the keys of a string of sixteen million characters takes seconds.
 //
 // # Traps
 //

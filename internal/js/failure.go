@@ -34,6 +34,7 @@ func (vm *VM) failure(err error, kind Kind) *Error {
 		own         *Error
 		gopanic     *goError
 		interrupted *goja.InterruptedError
+		halted      *stopped
 		overflow    *goja.StackOverflowError
 		exception   *goja.Exception
 	)
@@ -42,6 +43,10 @@ func (vm *VM) failure(err error, kind Kind) *Error {
 		_, fired := vm.slot.leave()
 		vm.slot.enter(0)
 		return vm.interrupted(fired, interrupted.Stack())
+	case errors.As(err, &halted):
+		_, fired := vm.slot.leave()
+		vm.slot.enter(0)
+		return vm.interrupted(fired, halted.stack)
 	case errors.As(err, &overflow):
 		vm.dead = true
 		e := &Error{Kind: Stack, Message: fmt.Sprintf("calls nest deeper than %d", vm.limits.Stack)}

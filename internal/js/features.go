@@ -3,17 +3,16 @@ package js
 import (
 	"bytes"
 	"regexp"
+	"slices"
 )
 
 // features says which parts of the environment a bundle can possibly touch, so
 // that a VM does not pay for the others.
 type features struct {
-	host      bool // host modules
-	replace   bool // String.prototype.replace and replaceAll
-	fill      bool // Array.prototype.fill
-	from      bool // Array.from
-	backtrack bool // regular expressions that may backtrack
-	polyfills []*polyfill
+	host        bool // host modules
+	backtrack   bool // regular expressions that may backtrack
+	limitations []*limitation
+	polyfills   []*polyfill
 }
 
 // computedCall reports whether the code has the means of calling a built-in
@@ -33,9 +32,11 @@ func detect(code []byte) features {
 	f := features{
 		backtrack: makesRegex(code) || backtracks(string(code)),
 		host:      has(param + ".host("),
-		replace:   any || has("replace"),
-		fill:      any || has("fill"),
-		from:      any || has("from"),
+	}
+	for i := range limitations {
+		if l := &limitations[i]; !l.named && any || slices.ContainsFunc(l.words, has) {
+			f.limitations = append(f.limitations, l)
+		}
 	}
 	for i := range polyfills {
 		p := &polyfills[i]

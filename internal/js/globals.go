@@ -21,6 +21,8 @@ func init() {
 		{"process", newProcess},
 		{"DataView", newDataView},
 		{"JSON", newJSON},
+		{"Reflect", newReflect},
+		{"RegExp", newRegExp},
 		{"queueMicrotask", newQueueMicrotask},
 		{"setTimeout", newTimer("setTimeout", true, false)},
 		{"setInterval", newTimer("setInterval", true, true)},
@@ -28,6 +30,9 @@ func init() {
 		{"clearTimeout", newClearTimer("clearTimeout")},
 		{"clearInterval", newClearTimer("clearInterval")},
 		{"clearImmediate", newClearTimer("clearImmediate")},
+	}
+	for _, name := range [...]string{"encodeURI", "encodeURIComponent", "escape"} {
+		builtinGlobals = append(builtinGlobals, Export{name, newEncode(name)})
 	}
 	for _, name := range bufferNames {
 		builtinGlobals = append(builtinGlobals, Export{name, newBuffer(name)})
@@ -98,11 +103,12 @@ func (vm *VM) builtin(name string) *goja.Object {
 
 func newGlobalThis(vm *VM) goja.Value { return vm.rt.GlobalObject() }
 
-// newJSON makes JSON, with another parse.
+// newJSON makes JSON, with another parse and stringify.
 func newJSON(vm *VM) goja.Value {
 	obj := vm.builtin("JSON")
 	original, _ := goja.AssertFunction(obj.Get("parse"))
 	_ = obj.DefineDataProperty("parse", vm.newJSONParse(original), goja.FLAG_TRUE, goja.FLAG_TRUE, goja.FLAG_FALSE)
+	_ = obj.DefineDataProperty("stringify", vm.newJSONStringify(), goja.FLAG_TRUE, goja.FLAG_TRUE, goja.FLAG_FALSE)
 	return obj
 }
 

@@ -266,31 +266,6 @@ func (vm *VM) intern(s string) string {
 	return t
 }
 
-// Stringify returns v as JSON.stringify(v) writes it; nil where that gives
-// undefined. Exceptions, for example of a cycle or a toJSON method, are returned.
-func (vm *VM) Stringify(v goja.Value) (data []byte, err error) {
-	if v == nil || goja.IsUndefined(v) {
-		return nil, nil
-	}
-	if _, ok := v.(*goja.Symbol); ok {
-		return nil, nil
-	}
-	obj, ok := v.(*goja.Object)
-	if !ok {
-		obj = vm.rt.NewArray(v)
-	} else if _, callable := goja.AssertFunction(v); callable {
-		return nil, nil
-	}
-	ex := vm.rt.Try(func() { data, err = obj.MarshalJSON() })
-	if ex != nil {
-		return nil, ex
-	}
-	if err == nil && !ok {
-		data = data[1 : len(data)-1]
-	}
-	return data, err
-}
-
 // newJSONParse returns a JSON.parse that builds objects directly, except with
 // a reviver, for which it calls the original.
 func (vm *VM) newJSONParse(original goja.Callable) goja.Value {

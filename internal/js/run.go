@@ -105,6 +105,8 @@ func panicError(x any) error {
 		return x
 	case *goja.Exception:
 		return x
+	case *stopped:
+		return x
 	}
 	return &goError{x, debug.Stack()}
 }

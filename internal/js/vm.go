@@ -2,6 +2,7 @@ package js
 
 import (
 	"context"
+	"sync/atomic"
 	"time"
 
 	"github.com/dop251/goja"
@@ -38,13 +39,15 @@ type VM struct {
 	values    map[any]any
 	original  *goja.Object      // goja's own global object
 	joining   []*goja.Object    // arrays that are being joined
+	typed     bool              // what typed arrays have in common is limited
 	interned  map[string]string // keys of JSON objects
 	causes    []cause           // Go errors that this call has seen as objects
 	rejected  []*goja.Promise   // rejected without a handler, in this call
 	args      [4]goja.Value
 	uses      int
 	idleSince time.Time
-	dead      bool // interrupted, overflowed or panicked: must not run again
+	halt      atomic.Bool // the watchdog has interrupted it
+	dead      bool        // interrupted, overflowed or panicked: must not run again
 }
 
 // Runtime returns the goja runtime. While a script is running, its RunString and

@@ -1,0 +1,53 @@
+package js
+
+import (
+	"github.com/dop251/goja"
+)
+
+// maxPattern is how long a regular expression may be that a script makes of a string.
+const maxPattern = 64 << 10
+
+// checkPattern refuses patterns that regular expression compilers choke on.
+func (vm *VM) checkPattern(v goja.Value) {
+	s := v.String()
+	if len(s) > maxPattern {
+		vm.Throw(&RangeError{"RegExp: the pattern is too long"})
+	}
+	depth, class := 0, false
+	for i := 0; i < len(s); i++ {
+		switch c := s[i]; {
+		case c == '\\':
+			i++
+		case class:
+			class = c != ']'
+		case c == '[':
+			class = true
+		case c == ')':
+			depth--
+		case c == '(':
+			if depth++; depth > maxGroups {
+				vm.Throw(&RangeError{"RegExp: groups nest too deep"})
+			}
+		}
+	}
+}
+
+// newRegExp makes RegExp, which checks its patterns.
+func newRegExp(vm *VM) goja.Value {
+	return vm.capConstructor("RegExp", func(call goja.ConstructorCall) {
+		if pattern := call.Argument(0); !goja.IsUndefined(pattern) && !isObject(pattern) {
+			vm.checkPattern(pattern)
+		}
+	})
+}
+
+func (vm *VM) regexPrototype() *goja.Object {
+	return vm.builtin("RegExp").Get("prototype").(*goja.Object)
+}
+
+// installMatchIterator makes the iterators of String.prototype.matchAll come by
+// a checkpoint at each step.
+func (vm *VM) installMatchIterator(str *goja.Object) error {
+	iterator := native(str.Get("matchAll"))(goja.FunctionCall{This: vm.rt.ToValue("")}).(*goja.Object)
+	return vm.installIterator(iterator)
+}
