@@ -18,10 +18,16 @@ declare module "dgate" {
 
 	const httpModule: typeof import("dgate/http");
 	const cryptoModule: typeof import("dgate/crypto");
+	const stateModule: typeof import("dgate/state");
+	const secretModule: typeof import("dgate/secret");
+	const storageModule: typeof import("dgate/storage");
 	const utilModule: typeof import("dgate/util");
 	const expModule: typeof import("dgate/exp");
 	const xModule: typeof import("dgate/x");
-	export { httpModule as http, cryptoModule as crypto, utilModule as util, expModule as exp, xModule as x };
+	export {
+		httpModule as http, cryptoModule as crypto, stateModule as state, secretModule as secret,
+		storageModule as storage, utilModule as util, expModule as exp, xModule as x,
+	};
 
 	const dgate: typeof import("dgate");
 	export default dgate;

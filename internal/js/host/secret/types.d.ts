@@ -7,4 +7,7 @@ declare module "dgate/secret" {
 	 * Compare it with `timingSafeEqual` of "dgate/crypto", and do not log it.
 	 */
 	export function getSecret(name: string): string | null;
+
+	const secret: typeof import("dgate/secret");
+	export default secret;
 }

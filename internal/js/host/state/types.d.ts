@@ -122,4 +122,7 @@ declare module "dgate/state" {
 		/** What is wrong in the data or the schema, if that is it. */
 		fields?: { field: string; problem: string; value?: string }[];
 	}
+
+	const state: typeof import("dgate/state");
+	export default state;
 }

@@ -18,4 +18,7 @@ declare module "dgate/storage" {
 		/** How long to keep the value, in seconds; fractions are fine. Without it the value does not expire. */
 		ttl?: number | null;
 	}
+
+	const storage: typeof import("dgate/storage");
+	export default storage;
 }

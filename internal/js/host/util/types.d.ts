@@ -10,4 +10,7 @@ declare module "dgate/util" {
 		message: { readBody(): ArrayBuffer | Promise<ArrayBuffer>; writeBody(body: any): unknown },
 		change: (text: string) => T | Promise<T>,
 	): Promise<T>;
+
+	const util: typeof import("dgate/util");
+	export default util;
 }
