@@ -3,6 +3,7 @@ package caddymodule
 import (
 	"fmt"
 	"path/filepath"
+	"slices"
 
 	"github.com/caddyserver/caddy/v2"
 
@@ -26,14 +27,13 @@ func parseKEKs(texts []string) ([]*keyring.KEK, error) {
 	return keks, nil
 }
 
-// kekSource says where the keys of a node come from. Without storage there is no file either: one
-// that is forgotten together with the data does.
+// kekSource says where the keys of a node come from. What is kept in memory has a key
+// that is forgotten together with it, beside those of the configuration.
 func (n *node) kekSource() keyring.Source {
 	if n.key.memory {
 		own := keyring.NewKEK()
 		return keyring.Source{Keys: func() []*keyring.KEK {
-			keks := n.settings.Load().keks
-			return append(keks[:len(keks):len(keks)], own)
+			return append(slices.Clip(n.settings.Load().keks), own)
 		}}
 	}
 	return keyring.Source{

@@ -7,8 +7,9 @@ import (
 	"github.com/dgate-io/caddy-dgate/internal/state"
 )
 
-// sealedValue finds a stored resource with an encrypted field; nil if there is none.
-func sealedValue(db *state.DB) (found *resource.Key, err error) {
+// user finds a stored resource with a field that one of the data keys encrypts; nil if there is
+// none.
+func user(db *state.DB, dataKeys ...string) (found *resource.Key, err error) {
 	err = db.View(func(r *state.Reader) error {
 		for _, kind := range resource.All {
 			if !slices.ContainsFunc(kind.Fields, func(f resource.Field) bool { return f.Secret }) {
@@ -23,7 +24,7 @@ func sealedValue(db *state.DB) (found *resource.Key, err error) {
 					return err
 				}
 				for _, field := range resource.SecretFields(obj) {
-					if _, ok := parseSealed(*field.Value); ok {
+					if s, ok := parseSealed(*field.Value); ok && slices.Contains(dataKeys, s.dataKey) {
 						found = &rec.Key
 						return nil
 					}

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -137,19 +138,20 @@ func (k *Keyring) newest(ctx context.Context, db *state.DB) (string, *dataKey, e
 			return "", nil, err
 		}
 		var problem error
-		for i := len(records) - 1; i >= 0; i-- {
-			dk, err := k.unwrap(db, records[i])
-			if err == nil && time.Since(records[i].CreatedAt) < maxAge {
-				return records[i].Key.Name, dk, nil
+		var locked []string
+		for _, rec := range slices.Backward(records) {
+			dk, err := k.unwrap(db, rec)
+			if err == nil && time.Since(rec.CreatedAt) < maxAge {
+				return rec.Key.Name, dk, nil
 			}
 			if err == nil {
-				problem = nil
+				locked = nil
 				break // old, but ours: the next one is for everybody
 			}
-			problem = cmp.Or(problem, err)
+			problem, locked = err, append(locked, rec.Key.Name)
 		}
-		if problem != nil {
-			if err := mayBegin(db, problem); err != nil {
+		if len(locked) > 0 {
+			if err := mayBegin(db, locked, problem); err != nil {
 				return "", nil, err
 			}
 		}
@@ -162,8 +164,8 @@ func (k *Keyring) newest(ctx context.Context, db *state.DB) (string, *dataKey, e
 
 // mayBegin says whether a node that cannot read any data key may make its own: only if nothing is
 // encrypted with the others any more.
-func mayBegin(db *state.DB, problem error) error {
-	inUse, err := sealedValue(db)
+func mayBegin(db *state.DB, locked []string, problem error) error {
+	inUse, err := user(db, locked...)
 	if err != nil || inUse == nil {
 		return err
 	}
@@ -202,8 +204,9 @@ func (k *Keyring) put(ctx context.Context, db *state.DB, name string, key []byte
 }
 
 // Unlock decrypts all data keys, so that later calls find them in memory, and has those that an
-// older KEK encrypts encrypted with the first one, which then suffices. If there are some that no
-// KEK decrypts, the error says so and [Locked] holds; everything else works as before.
+// older KEK encrypts encrypted with the first one, which then suffices. If there are some that are
+// in use and that no KEK decrypts, the error says so and [Locked] holds; everything else works as
+// before.
 func (k *Keyring) Unlock(ctx context.Context) error {
 	db, err := k.db()
 	if err != nil {
@@ -225,6 +228,9 @@ func (k *Keyring) Unlock(ctx context.Context) error {
 func (k *Keyring) unlock(ctx context.Context, db *state.DB, rec state.Record) error {
 	dk, err := k.unwrap(db, rec)
 	if err != nil {
+		if inUse, lost := user(db, rec.Key.Name); inUse == nil {
+			return lost
+		}
 		return err
 	}
 	k.making.Lock()

@@ -65,4 +65,7 @@ func TestAnotherKEK(t *testing.T) {
 	k := keyring.New(store, configured(keyring.NewKEK()))
 	opens(t, k, seal(t, k, plain))
 	opens(t, right, text) // the older key is still there
+	if err := k.Unlock(t.Context()); err != nil {
+		t.Errorf("Unlock: %v, although nothing is encrypted with the older key any more", err)
+	}
 }

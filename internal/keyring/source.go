@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 )
 
@@ -47,11 +48,11 @@ func (s Source) keys(generate bool) ([]*KEK, error) {
 	if err != nil {
 		return nil, fmt.Errorf("encryption key file: %w", err)
 	}
-	return append(keks[:len(keks):len(keks)], &KEK{key: key}), nil
+	return append(slices.Clip(keks), &KEK{key: key}), nil
 }
 
 func readKey(path string) ([]byte, error) {
-	text, err := os.ReadFile(path)
+	text, err := os.ReadFile(path) //nolint:gosec // the operator says where the data is
 	if err != nil {
 		return nil, err
 	}
