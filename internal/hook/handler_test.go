@@ -72,6 +72,7 @@ func TestRequestHandler(t *testing.T) {
 		"upstream is null":             {code: `s.json(ctx.upstream())`, want: answer{200, `null`}},
 		"request, JSON":                {code: `s.json(q)`, want: answer{200, `{"method":"GET","path":"/t/7/a/b","headers":{"Accept":"text/html","Cookie":"k=v; l=m","X-Multi":"a, b"},"query":{"q":"1","z":" x"},"host":"example.com:8080","remoteAddress":"192.0.2.1","proto":"HTTP/1.1","contentLength":0}`}},
 		"request as a field":           {code: `s.json([ctx.request.method, ctx.request.headers.get("accept"), ctx.request.path, typeof ctx.request])`, want: answer{200, `["GET","text/html","/t/7/a/b","function"]`}},
+		"request as a field, set":      {code: `ctx.request.user = 1; ctx.request.path = "/x"; s.json([q.user, q.path, "user" in ctx.request, Object.keys(ctx.request), String(ctx.request.call(null) === q)])`, want: answer{200, `[1,"/x",true,[],"true"]`}},
 		"request: a property":          {code: `q.user = {n: 1}; q.user.n = 2; s.json(ctx.request().user)`, want: answer{200, `{"n":2}`}},
 		"locals":                       {code: `s.locals.a = 1; s.json(ctx.response().locals)`, want: answer{200, `{"a":1}`}},
 		"short forms":                  {code: `ctx.setHeader("x-a", "b"); ctx.status(201); ctx.json({p: ctx.params.id, q: ctx.queryParam("q"), n: ctx.queryParam("none")})`, want: answer{201, `{"p":"7","q":"1","n":null}`}, header: http.Header{"X-A": {"b"}}},

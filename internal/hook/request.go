@@ -152,48 +152,39 @@ func (v *requestView) Keys() []string {
 	return requestKeys
 }
 
-// requestFunction is ctx.request: called, it returns the request object; the
-// fields of that can also be read from the function itself. One per VM: it
-// reaches the request through the frame that runs.
+// requestFunction is ctx.request: called, it returns the request object, whose
+// fields can also be read and set on the function itself. One per VM: it reaches
+// the request through the frame that runs.
 func (c *vmCache) requestFunction() goja.Value {
 	if c.callableRequest != nil {
 		return c.callableRequest
 	}
 	fn := c.vm.Func("request", 0, func(goja.FunctionCall) goja.Value { return c.current().request() })
-	fields := c.rt.NewDynamicObject(requestFields{c})
-	if err := fields.SetPrototype(fn.Prototype()); err != nil {
-		c.vm.Throw(err)
-	}
-	if err := fn.SetPrototype(fields); err != nil {
+	if err := fn.SetPrototype(c.rt.ToValue(c.requestFields(fn.Prototype())).(*goja.Object)); err != nil {
 		c.vm.Throw(err)
 	}
 	c.callableRequest = fn
 	return fn
 }
 
-// requestFields stands in the prototype chain of ctx.request.
-type requestFields struct{ c *vmCache }
-
-// Get implements goja.DynamicObject.
-func (v requestFields) Get(key string) goja.Value {
-	switch key {
-	case "call", "apply", "bind", "toString", "constructor", "prototype", "then":
-		return nil
-	}
-	return (*requestView)(v.c.current()).Get(key)
+// requestFields stands in the prototype chain of ctx.request. It cannot be a
+// dynamic object, which is not told what is assigned to its heirs.
+func (c *vmCache) requestFields(functions *goja.Object) goja.Proxy {
+	return c.rt.NewProxy(c.rt.CreateObject(functions), &goja.ProxyTrapConfig{
+		Get: func(target *goja.Object, key string, _ goja.Value) goja.Value {
+			if v := target.Get(key); v != nil || key == "then" || key == "prototype" {
+				return v
+			}
+			return (*requestView)(c.current()).Get(key)
+		},
+		Set: func(_ *goja.Object, key string, v, _ goja.Value) bool {
+			return (*requestView)(c.current()).Set(key, v)
+		},
+		Has: func(target *goja.Object, key string) bool {
+			return target.Get(key) != nil || (*requestView)(c.current()).Has(key)
+		},
+	})
 }
-
-// Set implements goja.DynamicObject; the function itself decides, see Has.
-func (v requestFields) Set(string, goja.Value) bool { return false }
-
-// Has implements goja.DynamicObject.
-func (v requestFields) Has(key string) bool { return false }
-
-// Delete implements goja.DynamicObject.
-func (v requestFields) Delete(string) bool { return false }
-
-// Keys implements goja.DynamicObject.
-func (v requestFields) Keys() []string { return nil }
 
 var requestMethods = map[string]method{
 	"readBody": {Arity: 0, Call: func(c *vmCache, _ goja.FunctionCall) goja.Value {

@@ -7,10 +7,10 @@ declare namespace DGate {
 		/** Identifies the request. It is all that JSON.stringify shows. */
 		readonly id: string;
 		/**
-		 * The request. Called it returns it; its fields can also be read from it directly, as in
+		 * The request. Called it returns it; its fields can also be read and set directly, as in
 		 * ctx.request.method.
 		 */
-		readonly request: (() => IncomingRequest) & Readonly<Omit<IncomingRequest, keyof Function>>;
+		readonly request: (() => IncomingRequest) & RequestFields;
 		/** The answer that a script gives itself; null in responseModifier, which has upstream(). */
 		response(): OutgoingResponse;
 		/** The upstream's answer in responseModifier, null in other hooks. */
@@ -82,7 +82,13 @@ declare namespace DGate {
 	};
 
 	/** The request of the client. What a script changes is what the upstream gets. */
-	interface IncomingRequest {
+	interface IncomingRequest extends RequestFields {
+		/** Properties of your own last as long as the request, as JSON between its hooks. */
+		[property: string]: any;
+	}
+
+	/** What a request has. */
+	interface RequestFields {
 		/** The method, in upper case. Can be set, to anything but CONNECT. */
 		method: string;
 		/** The path, unescaped. Can be set; it must begin with / and have no query. */
@@ -110,8 +116,6 @@ declare namespace DGate {
 		writeBody(body: Bytes): void;
 		/** Replaces the body by JSON, and sets its type. */
 		writeJson(value: any): void;
-		/** Properties of your own last as long as the request, as JSON between its hooks. */
-		[property: string]: any;
 	}
 
 	/** The answer that a script gives itself. Once it has sent something, the upstream is not called. */

@@ -59,11 +59,11 @@ func newUpstream(resp *http.Response, limit int64) *upstream {
 // answer and the upstream did not send all of it: that is no fault of the script.
 var ErrUpstreamBody = errors.New("the upstream's body broke off")
 
-// brokenBody is an ErrUpstreamBody with what went wrong.
-type brokenBody struct{ err error }
+// brokenBodyError is an ErrUpstreamBody with what went wrong.
+type brokenBodyError struct{ err error }
 
-func (b *brokenBody) Error() string   { return "read the upstream's body: " + b.err.Error() }
-func (b *brokenBody) Unwrap() []error { return []error{ErrUpstreamBody, b.err} }
+func (b *brokenBodyError) Error() string   { return "read the upstream's body: " + b.err.Error() }
+func (b *brokenBodyError) Unwrap() []error { return []error{ErrUpstreamBody, b.err} }
 
 // chosen tells whether status is not what the upstream has sent.
 func (up *upstream) chosen(status int) bool { return status != up.status }
@@ -185,7 +185,7 @@ func (up *upstream) content(f *frame) ([]byte, error) {
 	case errors.Is(up.load.err, errLimit):
 		return nil, tooLarge("upstream", up.limit)
 	case up.load.err != nil:
-		return nil, &brokenBody{up.load.err}
+		return nil, &brokenBodyError{up.load.err}
 	case up.plain:
 		return up.decoded, nil
 	}
