@@ -112,14 +112,14 @@
 					if (signal.#aborted) return;
 					signal.#aborted = true;
 					signal.#reason = reason;
-					for (const { run } of signal.#steps.splice(0)) run(reason);
+					for (const { call, run } of signal.#steps.splice(0)) if (call === host.call()) run(reason);
 					signal.dispatchEvent(new Event("abort"));
 				},
 				// listen has run called when the signal is aborted, until what it returns is
 				// called. A signal may outlive the call, so what earlier calls have left is dropped.
 				listen(signal, run) {
 					const step = { call: host.call(), run };
-					signal.#steps = signal.#steps.filter((s) => s.call === step.call);
+					if (signal.#steps[0]?.call !== step.call) signal.#steps = [];
 					signal.#steps.push(step);
 					return () => { signal.#steps = signal.#steps.filter((s) => s !== step); };
 				},

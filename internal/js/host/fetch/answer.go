@@ -10,6 +10,7 @@ import (
 
 	"github.com/dgate-io/caddy-dgate/internal/js"
 	"github.com/dgate-io/caddy-dgate/internal/js/host/native"
+	"github.com/dgate-io/caddy-dgate/internal/js/host/stream"
 )
 
 // Answer is a Response that a hook has returned: what is to be sent to the client.
@@ -26,6 +27,8 @@ type Answer struct {
 	Body io.ReadCloser
 	// Size is the length of Body, -1 if that is not known.
 	Size int64
+
+	stream *goja.Object // what is pumped, nil if nothing is
 }
 
 // AnswerOf returns the answer behind v, nil if v is no Response. Its body counts as
@@ -39,7 +42,7 @@ func AnswerOf(ctx context.Context, v goja.Value) (*Answer, error) {
 	if r.kind == "error" {
 		return nil, errors.New("the response is a Response.error()")
 	}
-	b, err := r.body.take()
+	b, err := r.body.take(r.c.vm)
 	if err != nil {
 		return nil, err
 	}
@@ -47,7 +50,11 @@ func AnswerOf(ctx context.Context, v goja.Value) (*Answer, error) {
 	for _, name := range hopByHop {
 		delete(a.Header, name)
 	}
-	if b != nil {
+	switch {
+	case b == nil:
+	case b.stream != nil:
+		a.stream = b.stream
+	default:
 		if b.src != nil && b.src.x != nil {
 			b.src.x.keep(ctx)
 		}
@@ -57,10 +64,10 @@ func AnswerOf(ctx context.Context, v goja.Value) (*Answer, error) {
 }
 
 // Scripted tells whether the script makes the content, so that it has to be pumped.
-func (a *Answer) Scripted() bool { return false }
+func (a *Answer) Scripted() bool { return a.stream != nil }
 
 // Pump gives write the content that the script makes, piece by piece, on the
-// goroutine of the VM. It returns a promise that is fulfilled when all is written,
+// goroutine of the VM; write must not keep it. It returns a promise that is fulfilled when all is written,
 // and rejected with what write or the script has failed with. It must be called
 // while the call runs, which then has to wait for the promise:
 //
@@ -73,20 +80,13 @@ func (a *Answer) Scripted() bool { return false }
 //		_, err = run.Await(sent)
 //	}
 func (a *Answer) Pump(vm *js.VM, write func([]byte) error) goja.Value {
-	return goja.Undefined()
+	return stream.Each(vm, a.stream, func(data []byte) goja.Value {
+		if err := write(data); err != nil {
+			vm.Throw(err)
+		}
+		return goja.Undefined()
+	}, goja.Undefined)
 }
 
 // hopByHop are the headers that are about one connection only.
 var hopByHop = []string{"Connection", "Keep-Alive", "Proxy-Connection", "Proxy-Authenticate", "Proxy-Authorization", "Te", "Trailer", "Transfer-Encoding", "Upgrade"}
-
-// Returned is AnswerOf as an http.Response; close ends the request behind it.
-func Returned(v goja.Value) (resp *http.Response, close func(), err error) {
-	a, err := AnswerOf(context.Background(), v)
-	if a == nil || err != nil {
-		return nil, nil, err
-	}
-	if a.Body == nil {
-		a.Body = http.NoBody
-	}
-	return &http.Response{StatusCode: a.Status, Header: a.Header, Body: a.Body}, func() { _ = a.Body.Close() }, nil
-}

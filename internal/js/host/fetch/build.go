@@ -1,21 +1,23 @@
 package fetch
 
 import (
-	"bytes"
 	"context"
 	"io"
 	"net/http"
+	"slices"
+
+	"github.com/dop251/goja"
+
+	"github.com/dgate-io/caddy-dgate/internal/js"
+	"github.com/dgate-io/caddy-dgate/internal/js/host/native"
+	"github.com/dgate-io/caddy-dgate/internal/js/host/stream"
 )
 
-// build makes the request that is sent. The body of r is used from then on.
-func (r *Request) build(ctx context.Context) (*http.Request, error) {
-	content, err := r.body.take()
-	if err != nil {
-		return nil, err
-	}
+// build makes the request that is sent, with a content that nothing else reads.
+func (r *Request) build(x *exchange, b *body) (*http.Request, error) {
 	target := *r.url
 	target.Fragment, target.RawFragment = "", ""
-	req, err := http.NewRequestWithContext(ctx, r.method, target.String(), nil)
+	req, err := http.NewRequestWithContext(x.ctx, r.method, target.String(), nil)
 	if err != nil {
 		return nil, typeError("fetch: " + err.Error())
 	}
@@ -24,19 +26,48 @@ func (r *Request) build(ctx context.Context) (*http.Request, error) {
 		req.Host = host
 	}
 	switch {
-	case content == nil, content.size() == 0 && !hasBody(r.method):
-	case content.src == nil:
-		req.ContentLength = int64(len(content.data))
-		req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(content.data)), nil } // for redirects
-		req.Body, _ = req.GetBody()
+	case b == nil:
+	case b.size() == 0:
+		req.Body = http.NoBody
+	case b.stream != nil:
+		req.Body, req.ContentLength = r.c.pipe(x, b), -1
+	case b.src != nil:
+		req.Body, req.ContentLength = b.src, b.size()
 	default:
-		req.ContentLength = content.size()
-		req.Body = content.reader()
-	}
-	if content != nil && content.size() == 0 {
-		req.Body, req.GetBody = http.NoBody, func() (io.ReadCloser, error) { return http.NoBody, nil }
+		req.GetBody = func() (io.ReadCloser, error) { return b.reader(), nil } // for redirects
+		req.Body, req.ContentLength = b.reader(), b.size()
 	}
 	return req, nil
+}
+
+// pipe returns a reader of what a script writes into the stream of a body. When the
+// stream fails, the exchange is aborted with the reason.
+func (c *classes) pipe(x *exchange, b *body) io.ReadCloser {
+	vm := c.vm
+	r, w := io.Pipe()
+	gone := false // whether nobody reads r any more
+	sent := stream.Each(vm, b.stream, func(data []byte) goja.Value {
+		chunk := slices.Clone(data)
+		return js.Async(vm, func(context.Context) (failed, err error) {
+			_, failed = w.Write(chunk) // when r is closed, at the latest at the end of the exchange
+			return failed, nil
+		}, func(vm *js.VM, failed error) goja.Value {
+			if gone = failed != nil; gone {
+				vm.Throw(failed)
+			}
+			return goja.Undefined()
+		})
+	}, func() goja.Value {
+		_ = w.Close() // it cannot fail
+		return goja.Undefined()
+	})
+	native.Catch(vm, sent, func(reason goja.Value) {
+		if !gone {
+			_ = w.CloseWithError(errAborted) // nor can this
+			x.abort(reason)
+		}
+	})
+	return r
 }
 
 // came tells whether the request that the hook was called for came with that Host.

@@ -64,8 +64,9 @@ func (m *message) get(key string) goja.Value {
 		if m.body == nil {
 			return goja.Null()
 		}
+		return m.body.open(m.c.vm)
 	case "bodyUsed":
-		return m.c.vm.Runtime().ToValue(m.body.used())
+		return m.c.vm.Runtime().ToValue(m.body.used(m.c.vm))
 	}
 	if m.extra != nil {
 		return m.extra.Get(key)

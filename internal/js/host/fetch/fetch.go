@@ -1,7 +1,9 @@
-// Package fetch is the global fetch, which the module "dgate/http" exports as well:
-// HTTP requests that scripts make. It decides where scripts may connect to, when a
+// Package fetch is the global fetch, which the module "dgate/http" exports as well,
+// with the classes Request and Response: HTTP requests that scripts make. For hooks
+// it shows the request that has come in as a Request, and reads the Response that
+// is to be the answer. It decides where scripts may connect to, when a
 // connection is dialled. It has no cookies and no cache, uses no proxy from the
-// environment, and knows no Request, FormData or streams of the web.
+// environment, and knows no FormData.
 package fetch
 
 import (
@@ -14,6 +16,7 @@ import (
 	"github.com/dop251/goja"
 
 	"github.com/dgate-io/caddy-dgate/internal/js"
+	"github.com/dgate-io/caddy-dgate/internal/js/host/abort"
 )
 
 // userAgent is sent when a script sets no other.
@@ -129,11 +132,23 @@ func (c *Client) fetch(vm *js.VM, call goja.FunctionCall) goja.Value {
 	default: // code of a request that is over
 		return rejected(vm, vm.Error(typeError("request is finished")))
 	}
-	x := newExchange(vm.Context(), req.timeout)
-	r, err := req.build(x.ctx)
+	if req.signal != nil {
+		if reason, aborted := abort.Aborted(req.signal); aborted {
+			return rejected(vm, reason)
+		}
+	}
+	content, err := req.body.take(vm)
 	if err == nil && c.policy() == Off {
 		err = errOff // also where a connection is still open
 	}
+	if err != nil {
+		return rejected(vm, vm.Error(err))
+	}
+	x := newExchange(vm.Context(), req.timeout)
+	if req.signal != nil {
+		abort.Listen(vm, req.signal, x.abort)
+	}
+	r, err := req.build(x, content)
 	if err != nil {
 		x.end()
 		return rejected(vm, vm.Error(err))
@@ -141,7 +156,13 @@ func (c *Client) fetch(vm *js.VM, call goja.FunctionCall) goja.Value {
 	client := c.clientFor(req.redirect)
 	return js.Async(vm,
 		func(context.Context) (*exchange, error) { return x, x.do(client, r) },
-		func(_ *js.VM, x *exchange) goja.Value { return web.newResponse(x) })
+		func(vm *js.VM, x *exchange) goja.Value {
+			if x.reason != nil {
+				x.end()
+				panic(x.reason)
+			}
+			return web.newResponse(x)
+		})
 }
 
 // clientFor returns the client that treats redirects in that way.
@@ -162,6 +183,9 @@ func (x *exchange) do(client *http.Client, r *http.Request) error {
 	if err != nil {
 		err = x.failed(err)
 		x.end()
+		if errors.Is(err, errAborted) { // the reason is the script's
+			return nil
+		}
 		return err
 	}
 	x.resp, x.took = resp, time.Since(begin)

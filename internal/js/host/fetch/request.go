@@ -15,6 +15,7 @@ import (
 	"golang.org/x/net/http/httpguts"
 
 	"github.com/dgate-io/caddy-dgate/internal/js"
+	"github.com/dgate-io/caddy-dgate/internal/js/host/abort"
 	"github.com/dgate-io/caddy-dgate/internal/js/host/headers"
 	"github.com/dgate-io/caddy-dgate/internal/js/host/native"
 )
@@ -26,11 +27,12 @@ type Request struct {
 	url      *url.URL
 	redirect string        // follow, manual or error
 	timeout  time.Duration // of fetch; 0: none
+	signal   *goja.Object  // an AbortSignal, nil as long as there is none
 }
 
 var _ goja.DynamicObject = (*Request)(nil)
 
-var requestKeys = []string{"method", "url", "headers", "bodyUsed", "redirect"}
+var requestKeys = []string{"method", "url", "headers", "bodyUsed", "redirect"} // signal is not listed, so that it is made only when asked for
 
 // Get implements goja.DynamicObject.
 func (r *Request) Get(key string) goja.Value {
@@ -42,6 +44,11 @@ func (r *Request) Get(key string) goja.Value {
 		return rt.ToValue(r.url.String())
 	case "redirect":
 		return rt.ToValue(r.redirect)
+	case "signal":
+		if r.signal == nil {
+			r.signal = abort.New(r.c.vm)
+		}
+		return r.signal
 	}
 	return r.get(key)
 }
@@ -83,7 +90,8 @@ func init() { // the methods make objects of the class
 func (c *classes) readRequest(what string, input, options goja.Value) *Request {
 	r := &Request{message: message{c: c}, method: http.MethodGet, redirect: "follow"}
 	if from, ok := native.Data[*Request](input); ok {
-		r.method, r.url, r.redirect, r.timeout = from.method, from.url, from.redirect, from.timeout
+		r.method, r.url, r.redirect = from.method, from.url, from.redirect
+		r.timeout, r.signal = from.timeout, from.signal
 		r.header = from.header.Clone()
 		r.options(what, options)
 		if r.body == nil && !given(options, "body") && (!given(options, "method") || hasBody(r.method)) {
@@ -162,12 +170,17 @@ func (r *Request) options(what string, v goja.Value) {
 	if v := obj.Get("timeout"); !native.Missing(v) {
 		r.timeout = timeoutArg(vm, what, v)
 	}
+	if v := obj.Get("signal"); v != nil && !goja.IsUndefined(v) {
+		if r.signal = nil; !goja.IsNull(v) {
+			r.signal = abort.Signal(vm, what, v)
+		}
+	}
 }
 
 // takeBody gives r the content of another request, which is used from then on.
 func (r *Request) takeBody(from *Request) {
 	var err error
-	if r.body, err = from.body.take(); err != nil {
+	if r.body, err = from.body.take(r.c.vm); err != nil {
 		r.c.vm.Throw(err)
 	}
 }
@@ -211,12 +224,11 @@ func timeoutArg(vm *js.VM, what string, v goja.Value) time.Duration {
 
 // clone copies a message; the content goes to both.
 func (m *message) clone() message {
-	copied := message{c: m.c, header: m.header.Clone()}
-	if m.body.used() {
-		m.c.vm.Throw(errUsed)
+	b, err := m.body.clone(m.c.vm)
+	if err != nil {
+		m.c.vm.Throw(err)
 	}
-	copied.body = m.body.clone()
-	return copied
+	return message{c: m.c, header: m.header.Clone(), body: b}
 }
 
 // RequestInit describes the request that a hook is called for.

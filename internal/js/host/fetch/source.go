@@ -8,6 +8,9 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/dop251/goja"
+
+	"github.com/dgate-io/caddy-dgate/internal/js"
 	"github.com/dgate-io/caddy-dgate/internal/js/host/domexception"
 )
 
@@ -18,6 +21,7 @@ type exchange struct {
 	cancel  context.CancelCauseFunc
 	release func() bool // from the call
 	timer   *time.Timer // nil if there is no limit
+	reason  goja.Value  // why a script has aborted it; nil if none has
 
 	resp       *http.Response
 	redirected bool
@@ -54,6 +58,17 @@ func (x *exchange) end() {
 	x.cancel(nil)
 	if x.resp != nil {
 		_ = x.resp.Body.Close() // all that matters is told by reading
+	}
+}
+
+// errAborted is why an exchange was ended that a script has aborted.
+var errAborted = errors.New("aborted")
+
+// abort ends the exchange for a reason that the script gets to see.
+func (x *exchange) abort(reason goja.Value) {
+	if x.reason == nil {
+		x.reason = reason
+		x.cancel(errAborted)
 	}
 }
 
@@ -105,6 +120,34 @@ func (s *source) all(limit int64) ([]byte, error) {
 		err = s.tooLarge(limit)
 	}
 	return data, err
+}
+
+// async is all off the loop: a promise of what the data is converted to.
+func (s *source) async(vm *js.VM, limit int64, convert func(*js.VM, []byte) goja.Value) goja.Value {
+	type result struct {
+		data []byte
+		err  error
+	}
+	return js.Async(vm, func(context.Context) (result, error) {
+		data, err := s.all(limit)
+		if errors.Is(err, errAborted) { // the reason is the script's
+			return result{err: err}, nil
+		}
+		return result{data: data}, err
+	}, func(vm *js.VM, r result) goja.Value {
+		if r.err != nil {
+			s.fail(vm, r.err)
+		}
+		return convert(vm, r.data)
+	})
+}
+
+// fail throws an error of reading.
+func (s *source) fail(vm *js.VM, err error) {
+	if errors.Is(err, errAborted) {
+		panic(s.x.reason)
+	}
+	vm.Throw(err)
 }
 
 func (s *source) tooLarge(limit int64) error {

@@ -127,6 +127,15 @@ func IsPromise(v goja.Value) bool {
 	return ok && obj.ExportType() == reflect.TypeFor[*goja.Promise]()
 }
 
+// Catch has fn called with what a promise of the language is rejected with.
+func Catch(vm *js.VM, promise goja.Value, fn func(reason goja.Value)) {
+	obj, _ := promise.(*goja.Object)
+	Invoke(Callback(vm, "Promise.prototype.catch", obj.Get("catch")), obj, vm.Func("catch", 1, func(call goja.FunctionCall) goja.Value {
+		fn(call.Argument(0))
+		return goja.Undefined()
+	}))
+}
+
 // class names what kind of object obj is.
 func class(obj *goja.Object) string {
 	name := obj.ClassName()

@@ -298,6 +298,19 @@
 			};
 		}
 
+		// read and close are what bodies had before they were streams: read resolves with
+		// the next chunk, with null at the end.
+		async read() {
+			const reader = this.getReader();
+			try {
+				return (await reader.read()).value ?? null;
+			} finally {
+				reader.releaseLock();
+			}
+		}
+
+		close() { return this.cancel(); }
+
 		get [Symbol.toStringTag]() { return "ReadableStream"; }
 	}
 	Object.defineProperty(ReadableStream.prototype, asyncIterator, {

@@ -200,6 +200,7 @@ func TestGoStreams(t *testing.T) {
 		"each of a locked one":  {Code: `const s = sends(); s.getReader(); return fails(each(s))`, Want: `"TypeError: the stream is locked: it has a reader already"`},
 		"tee copies":            {Code: `const [a, b] = teeForGo(sends(new Uint8Array([1]))); const x = (await all(a))[0]; x[0] = 9; return (await all(b))[0][0]`, Want: `1`},
 		"piped":                 {Code: `return all(trickle("ab").pipeThrough(new TextDecoderStream()))`, Want: `["a","b"]`},
+		"read and close":        {Code: `const s = trickle("abc"); const l = [(await s.read())[0], (await s.read())[0]]; await s.close(); return [...l, await s.read()]`, Want: `[97,98,null]`},
 		"no class, no stream":   {Code: `return isStream({})`, Want: `false`},
 	})
 }
