@@ -2,9 +2,12 @@ package tests
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/dgate-io/caddy-dgate/tests/harness"
 )
@@ -102,5 +105,44 @@ func TestReturnedStream(t *testing.T) {
 	}
 	if answer, err := harness.Get(g.Site + "/pass?abort"); err == nil {
 		t.Errorf("half an answer looked like a whole one: %s", answer)
+	}
+}
+
+// What a script sets on the request is what the upstream gets.
+func TestRequestIsSettable(t *testing.T) {
+	up := harness.NewUpstream(t, "up", harness.HTTP)
+	g := startGateway(t, caddyfile)
+	g.service("up", nil, up.URL+"/base")
+	tests := map[string]struct {
+		code string
+		want harness.Echo // of method, path, query, host and body; the host is that of the upstream if it is empty
+	}{
+		"nothing":     {``, harness.Echo{Method: "POST", Path: "/base/a%2Fb", Query: "q=1", Body: "sent"}},
+		"method":      {`q.method = "patch"`, harness.Echo{Method: "PATCH", Path: "/base/a%2Fb", Query: "q=1", Body: "sent"}},
+		"path":        {`q.path = "/x y/z"`, harness.Echo{Method: "POST", Path: "/base/x%20y/z", Query: "q=1", Body: "sent"}},
+		"query":       {`q.query.set("q", "2"); q.query.add("n", "ü")`, harness.Echo{Method: "POST", Path: "/base/a%2Fb", Query: "q=2&n=%C3%BC", Body: "sent"}},
+		"no query":    {`q.query = null`, harness.Echo{Method: "POST", Path: "/base/a%2Fb", Body: "sent"}},
+		"host":        {`q.host = "other.example:8080"`, harness.Echo{Method: "POST", Path: "/base/a%2Fb", Query: "q=1", Host: "other.example:8080", Body: "sent"}},
+		"body":        {`q.body = "other"`, harness.Echo{Method: "POST", Path: "/base/a%2Fb", Query: "q=1", Body: "other"}},
+		"as fields":   {`ctx.request.method = "PUT"; ctx.request.query = { a: 1 }`, harness.Echo{Method: "PUT", Path: "/base/a%2Fb", Query: "a=1", Body: "sent"}},
+		"Host header": {`q.headers.set("Host", "ignored.example"); q.headers.set("Content-Length", "1")`, harness.Echo{Method: "POST", Path: "/base/a%2Fb", Query: "q=1", Body: "sent"}},
+	}
+	n := 0
+	for name, tt := range tests {
+		n++
+		t.Run(name, func(t *testing.T) {
+			g := &gateway{g.Caddy, t}
+			route := fmt.Sprintf("set%d", n)
+			g.route(route, "up", "export const requestModifier = (ctx) => { const q = ctx.request();\n"+tt.code+"\n}", nil)
+			e := g.echo(harness.Request{Method: "POST", URL: "/" + route + "/a%2Fb?q=1", Body: strings.NewReader("sent")})
+			want := tt.want
+			if want.Host == "" {
+				want.Host = strings.TrimPrefix(up.URL, "http://")
+			}
+			got := harness.Echo{Method: e.Method, Path: e.Path, Query: e.Query, Host: e.Host, Body: e.Body}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("the upstream got (-want +got):\n%s", diff)
+			}
+		})
 	}
 }
