@@ -10,38 +10,57 @@ import (
 )
 
 // check validates every object and asks the state about all of them. Mistakes of both kinds are
-// found; an error is something else.
-func check(db *state.DB, changes []Change, found *mistakes) ([]state.Op, error) {
-	ops := make([]state.Op, 0, len(changes))
+// found; an error is something else. The operations have no secret in them yet.
+func (a *attempt) check() error {
 	known := true // whether all keys are such that the state can be asked about them
-	for _, c := range changes {
+	for _, c := range a.changes {
 		kind, ok := resource.ByName(c.Target().Kind)
 		if !ok {
-			return nil, resource.Errorf(resource.BadRequest, "no such kind: %s", c.Target().Kind)
+			return resource.Errorf(resource.BadRequest, "no such kind: %s", c.Target().Kind)
 		}
-		if c.Object == nil {
-			err := kind.CheckKey(c.Key)
-			known = known && err == nil
-			found.add(c.Key, err)
-			ops = append(ops, state.Delete(c.Key, c.If))
-			continue
+		wrong := kind.CheckKey(c.Target())
+		known = known && wrong == nil
+		if c.Object != nil {
+			wrong = c.Object.Validate()
+			if wrong != nil && len(resource.FieldErrors(wrong)) == 0 {
+				return fmt.Errorf("validate %s: %w", c.Target(), wrong)
+			}
 		}
-		err := c.Object.Validate()
-		if err != nil && len(resource.FieldErrors(err)) == 0 {
-			return nil, fmt.Errorf("validate %s: %w", c.Target(), err)
+		a.found.add(c.Target(), wrong)
+	}
+	if err := a.operations(); err != nil { // after Validate, which brings objects into canonical form
+		if !a.found.none() {
+			return nil // because of mistakes that were found
 		}
-		found.add(c.Target(), err)
-		known = known && kind.CheckKey(c.Target()) == nil
-		op, err := state.Put(c.Object, c.If) // after Validate, which brings it into canonical form
-		if err != nil {
-			return nil, err
-		}
-		ops = append(ops, op)
+		return err
+	}
+	if err := a.checkDocuments(); err != nil {
+		return err
 	}
 	if !known {
-		return ops, nil
+		return nil
 	}
-	return ops, found.state(db.Check(ops))
+	if err := a.fillSecrets(withoutSecrets); err != nil {
+		return err
+	}
+	return a.found.state(a.db.Check(a.ops))
+}
+
+// operations makes what is proposed, but for secrets.
+func (a *attempt) operations() error {
+	a.ops = make([]state.Op, len(a.changes))
+	for i, c := range a.changes {
+		if c.Object == nil {
+			a.ops[i] = state.Delete(c.Key, c.If)
+			continue
+		}
+		op, err := state.Put(c.Object, c.If)
+		if err != nil {
+			return err
+		}
+		a.ops[i] = op
+	}
+	return nil
 }
 
 // mistakes collects what is wrong with changes, each mistake once.

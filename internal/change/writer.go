@@ -50,6 +50,8 @@ type Writer struct {
 	Store Store
 	// Code may be nil: then nothing is compiled.
 	Code Code
+	// Sealer may be nil: then no secret can be stored.
+	Sealer Sealer
 }
 
 // Result is what became of one change.
@@ -94,23 +96,58 @@ func (w *Writer) one(ctx context.Context, c Change) (Result, error) {
 	return r, nil
 }
 
+// maxAttempts is how often a change is tried whose ground changes while it is made: a document that
+// was checked with a schema that is replaced, or a secret that is kept while it is replaced.
+const maxAttempts = 3
+
 // Apply makes several changes, all or none. Mistakes are reported all at once, as one
 // *resource.Error. When it returns without error the changes are in use on this node.
 func (w *Writer) Apply(ctx context.Context, changes ...Change) (Results, error) {
-	db := w.Store.DB()
-	if db == nil {
+	for n := 1; ; n++ {
+		a := &attempt{writer: w, changes: changes, found: &mistakes{several: len(changes) > 1}}
+		results, err := a.run(ctx)
+		if n == maxAttempts || !a.outdated(err) {
+			return results, err
+		}
+	}
+}
+
+// attempt is one try of some changes.
+type attempt struct {
+	writer  *Writer
+	db      *state.DB
+	changes []Change
+	ops     []state.Op // of the changes, in their order
+	found   *mistakes
+	kept    bool // whether an operation has a condition that the caller did not ask for
+}
+
+// outdated tells that the attempt failed because something changed since it looked.
+func (a *attempt) outdated(err error) bool {
+	code := resource.CodeOf(err)
+	return err != nil && (code == resource.Conflict || a.kept && code == resource.PreconditionFailed)
+}
+
+func (a *attempt) run(ctx context.Context) (Results, error) {
+	a.db = a.writer.Store.DB()
+	if a.db == nil {
 		return Results{}, resource.Errorf(resource.NoLeader, "the store is not open yet")
 	}
-	found := &mistakes{several: len(changes) > 1}
-	ops, err := check(db, changes, found)
+	if err := a.check(); err != nil {
+		return Results{}, err
+	}
+	warnings, err := a.compile(ctx)
 	if err != nil {
 		return Results{}, err
 	}
-	warnings, err := w.compile(ctx, db, changes, found)
-	if err != nil {
+	// Last of all, so that nothing is encrypted for a change that is refused.
+	if err := a.fillSecrets(a.writer.sealed(ctx)); err != nil {
 		return Results{}, err
 	}
-	outcome, err := w.Store.Propose(ctx, ops...)
+	if err := a.found.err(); err != nil {
+		return Results{}, err
+	}
+	outcome, err := a.writer.Store.Propose(ctx, a.ops...)
 	if err == nil {
 		err = outcome.Err
 	}
@@ -118,51 +155,64 @@ func (w *Writer) Apply(ctx context.Context, changes ...Change) (Results, error) 
 		return Results{Index: outcome.Index}, err
 	}
 	results := Results{Index: outcome.Index, Warnings: warnings}
-	if err := w.live(ctx, outcome); err != nil {
+	if err := a.live(ctx, outcome); err != nil {
 		return results, err
 	}
 	for i, r := range outcome.Results {
 		one := Result{Index: outcome.Index, Created: r.Created, Changed: r.Changed}
-		if !ops[i].Delete {
+		if !a.ops[i].Delete {
 			if one.Object, err = r.Record.Object(); err != nil {
 				return results, err
 			}
 		}
 		results.Each = append(results.Each, one)
 	}
-	if len(results.Each) != len(changes) {
-		return results, fmt.Errorf("%d changes have %d results", len(changes), len(results.Each))
+	if len(results.Each) != len(a.changes) {
+		return results, fmt.Errorf("%d changes have %d results", len(a.changes), len(results.Each))
 	}
 	return results, nil
 }
 
+// code is what must compile the changes and put them in use: nobody for what requests are not
+// routed by.
+func (a *attempt) code() Code {
+	for _, c := range a.changes {
+		if kind, ok := resource.ByName(c.Target().Kind); ok && kind.Routed {
+			return a.writer.Code
+		}
+	}
+	return nil
+}
+
 // compile asks the code whether it could run what the changes leave. Its mistakes are reported
 // together with those that were found before.
-func (w *Writer) compile(ctx context.Context, db *state.DB, changes []Change, found *mistakes) (warnings []string, err error) {
-	if w.Code == nil {
-		return nil, found.err()
+func (a *attempt) compile(ctx context.Context) (warnings []string, err error) {
+	code := a.code()
+	if code == nil {
+		return nil, a.found.err()
 	}
-	warnings, err = w.Code.Check(ctx, db, changes)
-	if err != nil && len(resource.FieldErrors(err)) == 0 && found.none() {
+	warnings, err = code.Check(ctx, a.db, a.changes)
+	if err != nil && len(resource.FieldErrors(err)) == 0 && a.found.none() {
 		return nil, err
 	}
 	for _, f := range resource.FieldErrors(err) {
-		found.field(f)
+		a.found.field(f)
 	}
-	return warnings, found.err()
+	return warnings, a.found.err()
 }
 
 // live waits until the change is in use. It is stored by then, and the error must say so. What
 // was stored like this already is waited for as well: whoever stored it may have given up waiting.
-func (w *Writer) live(ctx context.Context, outcome state.Outcome) error {
-	if w.Code == nil {
-		return nil
+func (a *attempt) live(ctx context.Context, outcome state.Outcome) error {
+	code := a.code()
+	if code == nil {
+		return nil // it is read from the state, which has it
 	}
 	var index uint64
 	for _, r := range outcome.Results {
 		index = max(index, r.Version)
 	}
-	err := w.Code.Live(ctx, index)
+	err := code.Live(ctx, index)
 	if err != nil && (errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)) {
 		return &resource.Error{
 			Code: resource.IndexTimeout, Err: err,

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"slices"
 
 	"github.com/dgate-io/caddy-dgate/internal/resource"
 	"github.com/dgate-io/caddy-dgate/internal/state"
@@ -54,8 +53,11 @@ func (f *Follower) Follow(ctx context.Context) error {
 	}
 }
 
-// routed are the kinds that tables are made of. Other changes only move the index of the table.
-var routed = []string{"namespace", "service", "module", "route"}
+// routed tells whether tables are made of a kind. Other changes only move the index of the table.
+func routed(kind string) bool {
+	k, ok := resource.ByName(kind)
+	return ok && k.Routed
+}
 
 // builder compiles tables, one after the other, on the goroutine of Load, then of Follow.
 type builder struct {
@@ -71,8 +73,11 @@ func (b *builder) readAll(db *state.DB) (index uint64, err error) {
 	b.namespaces, b.dirty = map[string]*objects{}, map[string]bool{}
 	err = db.View(func(r *state.Reader) error {
 		index = r.Index()
-		for _, kind := range routed {
-			for rec, err := range r.List(kind, "") {
+		for _, kind := range resource.All {
+			if !kind.Routed {
+				continue
+			}
+			for rec, err := range r.List(kind.Name, "") {
 				if err != nil {
 					return err
 				}
@@ -97,7 +102,7 @@ func (b *builder) read(db *state.DB, changes []state.Change) (index uint64, err 
 		index = r.Index()
 		for _, change := range changes {
 			for _, key := range change.Keys {
-				if !slices.Contains(routed, key.Kind) {
+				if !routed(key.Kind) {
 					continue
 				}
 				rec, ok, err := r.Get(key)
@@ -116,7 +121,7 @@ func (b *builder) read(db *state.DB, changes []state.Change) (index uint64, err 
 	return index, err
 }
 
-// put takes a stored resource of a kind in routed over.
+// put takes a stored resource of a routed kind over.
 func (b *builder) put(rec state.Record) error {
 	obj, err := rec.Object()
 	if err != nil {
@@ -168,6 +173,11 @@ func (b *builder) objects(name string) *objects {
 // publish compiles what is dirty and swaps the table. What does not compile keeps its previous
 // form; the others are not held up by it.
 func (b *builder) publish(index uint64) {
+	if len(b.dirty) == 0 && b.table != nil {
+		b.use(&Table{Index: index, namespaces: b.table.namespaces})
+		b.gateway.live.reach(index, nil)
+		return
+	}
 	next := &Table{Index: index, namespaces: map[string]*namespace{}}
 	if b.table != nil {
 		maps.Copy(next.namespaces, b.table.namespaces)
@@ -188,10 +198,15 @@ func (b *builder) publish(index uint64) {
 		next.namespaces[name] = n
 		delete(b.dirty, name)
 	}
-	b.table = next
-	b.gateway.table.Store(next)
+	b.use(next)
 	b.release()
 	b.gateway.live.reach(index, problem)
+}
+
+// use puts a table in use.
+func (b *builder) use(next *Table) {
+	b.table = next
+	b.gateway.table.Store(next)
 }
 
 // unit finds or makes the bundle of a list of modules.

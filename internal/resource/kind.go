@@ -36,6 +36,8 @@ type Kind struct {
 	Aliases []string
 	// Scope is what the name is unique in.
 	Scope Scope
+	// Routed kinds are what requests are routed by: the gateway makes its table of them.
+	Routed bool
 	// MaxBody bounds the JSON of one resource on its way in, in bytes.
 	MaxBody int64
 	// Help is one sentence for people.

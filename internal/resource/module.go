@@ -3,7 +3,7 @@ package resource
 import "errors"
 
 var moduleKind = Kind{
-	Name: "module", Plural: "modules", Aliases: []string{"mod"}, Scope: InNamespace, MaxBody: 6 << 20,
+	Name: "module", Plural: "modules", Aliases: []string{"mod"}, Scope: InNamespace, Routed: true, MaxBody: 6 << 20,
 	Help: "TypeScript or JavaScript that routes run.",
 	New:  func() Object { return &Module{Type: TypeScript} },
 }

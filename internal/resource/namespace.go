@@ -3,7 +3,7 @@ package resource
 import "errors"
 
 var namespaceKind = Kind{
-	Name: "namespace", Plural: "namespaces", Aliases: []string{"ns"}, Scope: Global, MaxBody: smallBody,
+	Name: "namespace", Plural: "namespaces", Aliases: []string{"ns"}, Scope: Global, Routed: true, MaxBody: smallBody,
 	Help: "A set of resources with names of their own; each request is routed within one.",
 	New:  func() Object { return new(Namespace) },
 }

@@ -7,7 +7,7 @@ import (
 )
 
 var routeKind = Kind{
-	Name: "route", Plural: "routes", Aliases: []string{"rt"}, Scope: InNamespace, MaxBody: smallBody,
+	Name: "route", Plural: "routes", Aliases: []string{"rt"}, Scope: InNamespace, Routed: true, MaxBody: smallBody,
 	Help: "Paths and methods, what they are proxied to, and the modules that run.",
 	New:  func() Object { return new(Route) },
 }

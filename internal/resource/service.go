@@ -8,7 +8,7 @@ import (
 )
 
 var serviceKind = Kind{
-	Name: "service", Plural: "services", Aliases: []string{"svc"}, Scope: InNamespace, MaxBody: smallBody,
+	Name: "service", Plural: "services", Aliases: []string{"svc"}, Scope: InNamespace, Routed: true, MaxBody: smallBody,
 	Help: "One or more upstream URLs that routes proxy to.",
 	New:  func() Object { return &Service{Retries: 3} },
 }

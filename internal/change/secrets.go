@@ -1,0 +1,111 @@
+package change
+
+import (
+	"context"
+	"errors"
+
+	"github.com/dgate-io/caddy-dgate/internal/resource"
+	"github.com/dgate-io/caddy-dgate/internal/state"
+)
+
+// Sealer encrypts the values of secret fields. What it gives is what is stored, sent to other
+// nodes, and in backups.
+type Sealer interface {
+	// Seal encrypts the value of a field of a resource.
+	Seal(ctx context.Context, key resource.Key, field, plain string) (sealed string, err error)
+	// Open undoes Seal, from what this node has.
+	Open(key resource.Key, field, sealed string) (plain string, err error)
+}
+
+// sealing gives the text to store for the value of a secret field; old is the text that is there
+// before, or "".
+type sealing func(key resource.Key, field, old, plain string) (string, error)
+
+// withoutSecrets is a sealing for looking at a change without proposing it.
+func withoutSecrets(_ resource.Key, _, _, _ string) (string, error) { return resource.Redacted, nil }
+
+// sealed is the sealing of what is proposed. A value that is stored already keeps its text, so that
+// an identical change changes nothing.
+func (w *Writer) sealed(ctx context.Context) sealing {
+	return func(key resource.Key, field, old, plain string) (string, error) {
+		if w.Sealer == nil {
+			return "", errors.New("secrets cannot be stored here: there is nothing to encrypt them with")
+		}
+		if old != "" {
+			if known, err := w.Sealer.Open(key, field, old); err == nil && known == plain {
+				return old, nil
+			}
+		}
+		return w.Sealer.Seal(ctx, key, field, plain)
+	}
+}
+
+// fillSecrets makes the operations of objects with secret fields, in the order of the changes: one
+// that keeps a value may mean that of the change before it. The objects stay as they are.
+func (a *attempt) fillSecrets(seal sealing) error {
+	left := map[place]string{} // what the changes so far leave
+	for i, c := range a.changes {
+		if c.Object == nil {
+			for _, f := range resource.MustKind(c.Key.Kind).Fields {
+				if f.Secret {
+					left[place{c.Key, f.Name}] = ""
+				}
+			}
+			continue
+		}
+		if len(resource.SecretFields(c.Object)) == 0 {
+			continue
+		}
+		obj, cond := resource.Clone(c.Object), c.If
+		for _, f := range resource.SecretFields(obj) {
+			at := place{obj.Key(), f.Name}
+			old, before := left[at]
+			var version uint64
+			if !before {
+				var err error
+				if old, version, err = storedSecret(a.db, at); err != nil {
+					return err
+				}
+			}
+			switch {
+			case *f.Value == "":
+			case *f.Value != resource.Redacted:
+				text, err := seal(at.key, at.field, old, *f.Value)
+				if err != nil {
+					return err
+				}
+				*f.Value = text
+			case old == "":
+				a.found.add(at.key, resource.Invalid(at.field, "", "is %s, but there is no stored value to keep", resource.Redacted))
+			default:
+				*f.Value = old
+				if !before && cond.Mode != state.Absent && cond.Mode != state.AtVersion {
+					// What is kept must be what is there when the change is applied.
+					cond = state.Condition{Mode: state.AtVersion, Version: version}
+					a.kept = true
+				}
+			}
+			left[at] = *f.Value
+		}
+		op, err := state.Put(obj, cond)
+		if err != nil {
+			return err
+		}
+		a.ops[i] = op
+	}
+	return nil
+}
+
+// storedSecret reads the text of a secret field and the version of its resource; "" if there is none.
+func storedSecret(db *state.DB, at place) (text string, version uint64, err error) {
+	rec, obj, err := stored(db, at.key)
+	if obj == nil || err != nil {
+		return "", 0, err
+	}
+	for _, f := range resource.SecretFields(obj) {
+		if f.Name == at.field {
+			text = *f.Value
+		}
+	}
+	return text, rec.Version, nil
+}
