@@ -11,13 +11,23 @@ import (
 
 var errTimers = errors.New("too many timers")
 
+// maxAsync is how many operations a call may wait for at a time. Each has a goroutine.
+const maxAsync = 1000
+
+var errAsync = &RangeError{fmt.Sprintf("more than %d operations at a time: await some of them first", maxAsync)}
+
 // Async runs work on a goroutine of its own, under the context of the call,
 // and returns a promise. When work returns, the promise is fulfilled on the
 // loop with convert(v), or rejected with the error; a panic in work rejects
 // it too. If the call ends before, the context is cancelled and the result
 // dropped. The position of what it was rejected with is that of the call of Async.
+// A call that waits for too many operations already gets a rejected promise.
 func Async[T any](vm *VM, work func(context.Context) (T, error), convert func(*VM, T) goja.Value) goja.Value {
 	p, resolve, reject := vm.NewPromise()
+	if vm.loop.pending >= maxAsync {
+		reject(vm.Error(errAsync))
+		return p
+	}
 	caller := vm.caller()
 	settle := vm.Pending()
 	ctx := vm.Context()

@@ -50,3 +50,15 @@ func (e *Engine) forget(p *Pool) {
 
 // VMs returns how many VMs the engine has, in all pools.
 func (e *Engine) VMs() int { return int(e.vms.Load()) }
+
+// Idle returns how many of them are lent to nobody.
+func (e *Engine) Idle() (idle int) {
+	e.poolsMu.Lock()
+	pools := slices.Clone(e.pools)
+	e.poolsMu.Unlock()
+	for _, p := range pools { // their locks come before poolsMu
+		_, n := p.Stats()
+		idle += n
+	}
+	return idle
+}

@@ -45,6 +45,7 @@ func newReflect(vm *VM) goja.Value {
 		vm.checkArguments(call.Argument(2))
 	})
 	_ = vm.limit(obj, "setPrototypeOf", func(_ string, call *goja.FunctionCall) { vm.checkPrototype(call.Argument(1)) })
+	_ = vm.limit(obj, "ownKeys", vm.checkText)
 	_ = vm.limit(obj, "construct", func(_ string, call *goja.FunctionCall) { vm.checkArguments(call.Argument(1)) })
 	return obj
 }

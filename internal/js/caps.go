@@ -65,6 +65,15 @@ var limitations = []limitation{
 	{words: []string{"apply", "call", "bind"}, install: func(vm *VM, _, _ *goja.Object) error { return vm.capCalls() }},
 	{words: []string{"...", " of ", "Set", "Map", "Promise", "from", "] ="}, install: func(vm *VM, _, _ *goja.Object) error { return vm.installIterators() }},
 	{words: []string{"Proxy"}, install: func(vm *VM, _, _ *goja.Object) error { return vm.capPrototypes() }},
+	{words: []string{"Object.keys", "Object.entries", "Object.values"}, install: func(vm *VM, _, _ *goja.Object) error {
+		return vm.limitAll(vm.builtin("Object"), vm.checkText, "keys", "entries", "values")
+	}, named: true},
+	{words: []string{"Object.getOwn"}, install: func(vm *VM, _, _ *goja.Object) error {
+		return vm.limitAll(vm.builtin("Object"), vm.checkText, "getOwnPropertyNames", "getOwnPropertyDescriptors")
+	}, named: true},
+	{words: []string{"Object.assign", "Object.freeze", "Object.seal"}, install: func(vm *VM, _, _ *goja.Object) error {
+		return vm.limitAll(vm.builtin("Object"), vm.checkText, "assign", "freeze", "seal")
+	}, named: true},
 	{words: []string{"compile"}, install: func(vm *VM, _, _ *goja.Object) error { return vm.regexPrototype().Delete("compile") }},
 	{words: []string{".constructor"}, install: func(vm *VM, _, _ *goja.Object) error { vm.rt.GlobalObject().Get("RegExp"); return nil }, named: true},
 	// A test that is handed to another built-in, which calls it for each element.

@@ -170,6 +170,18 @@ func isObject(v goja.Value) bool {
 	return ok
 }
 
+// checkText refuses strings where their characters would become properties.
+func (vm *VM) checkText(name string, call *goja.FunctionCall) {
+	for _, v := range call.Arguments {
+		if obj, ok := v.(*goja.Object); ok && obj.ClassName() == "String" {
+			v = vm.text(obj)
+		}
+		if s, ok := v.(goja.String); ok && s.Length() > maxArray {
+			vm.Throw(&RangeError{name + ": the string is too long"})
+		}
+	}
+}
+
 // newEncode returns a function that makes one of the functions that write most
 // characters as several.
 func newEncode(name string) func(*VM) goja.Value {

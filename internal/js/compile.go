@@ -141,6 +141,11 @@ func contentHash(sources []Source, lim Limits) (sum [32]byte) {
 // build makes a program without running it.
 func (e *Engine) build(sources []Source, lim Limits, stubs bool) (p *Program, stubbed bool, err error) {
 	defer func() {
+		if kind := KindOf(err); kind != 0 {
+			e.failed("", kind)
+		}
+	}()
+	defer func() {
 		if x := recover(); x != nil {
 			err = &Error{Module: sources[0].Name, Kind: Panic, Message: fmt.Sprint("compiler: ", x), Stack: string(debug.Stack())}
 		}

@@ -31,7 +31,7 @@
 // replaced, or whose [Symbol.replace] it calls itself; a proxy one of whose traps is the
 // proxy; a template literal of many huge strings; a class of goja's own that is
 // not a promise and says that it is one, which is a panic that is recovered.
-// Listing the keys of a string of sixteen million characters takes seconds.
+// Spreading a string of sixteen million characters into an object takes many seconds.
 //
 // # Traps
 //

@@ -46,6 +46,10 @@ type Options struct {
 	// Env returns process.env; nil means that it is empty. It is called once
 	// per VM that reads it.
 	Env func() map[string]string
+	// Failed is told of each call, load or compilation of a script that has
+	// failed, once. hook is empty for what is not a call of one. It must not
+	// block. Default: nobody is.
+	Failed func(hook string, kind Kind)
 	// Logger takes what compilations and checks write to the console. Default: none.
 	Logger *zap.Logger
 }
@@ -57,6 +61,7 @@ type Engine struct {
 	modules map[string]*Module
 	globals map[string]*Export
 	env     func() map[string]string
+	failed  func(hook string, kind Kind)
 	log     *zap.Logger
 
 	dog     *watchdog
@@ -87,8 +92,12 @@ func NewEngine(o Options) *Engine {
 		modules: make(map[string]*Module, len(o.Modules)),
 		globals: make(map[string]*Export, len(o.Globals)+len(builtinGlobals)),
 		env:     o.Env,
+		failed:  o.Failed,
 		log:     o.Logger,
 		freed:   make(chan struct{}, 1),
+	}
+	if e.failed == nil {
+		e.failed = func(string, Kind) {}
 	}
 	if e.log == nil {
 		e.log = zap.NewNop()

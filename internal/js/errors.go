@@ -28,12 +28,24 @@ const (
 	Cancelled                    // the caller's context ended
 	TooLarge                     // the source is larger or nests deeper than allowed
 	NotFunction                  // what is exported under a hook's name is no function
+	Body                         // wanted a body that is larger than Limits.Body
+	Refused                      // wanted to connect to where it may not
 )
+
+// Kinds returns all of them.
+func Kinds() []Kind {
+	var all []Kind
+	for k := Syntax; int(k) < len(kindNames); k++ {
+		all = append(all, k)
+	}
+	return all
+}
 
 var kindNames = [...]string{
 	Syntax: "syntax", Import: "import", Throw: "throw", Reject: "reject", CPU: "cpu", Timeout: "timeout",
 	Heap: "heap", Stack: "stack", NeverSettles: "never_settles", Panic: "panic", Busy: "busy",
 	Cancelled: "cancelled", TooLarge: "too_large", NotFunction: "not_function",
+	Body: "body", Refused: "refused",
 }
 
 // String returns a name in snake case, fit for a metric label.
@@ -126,3 +138,13 @@ type TypeError struct{ Message string }
 
 // Error returns the message.
 func (e *TypeError) Error() string { return e.Message }
+
+// LimitError is an error of a host module that is a limit of its own: a run that
+// fails with it, because the script does not catch it, has its kind.
+type LimitError struct {
+	Kind    Kind
+	Message string
+}
+
+// Error returns the message.
+func (e *LimitError) Error() string { return e.Message }

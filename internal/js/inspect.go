@@ -3,6 +3,7 @@ package js
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -13,13 +14,22 @@ const (
 	maxLine  = 16 << 10 // bytes of a console line
 	maxDepth = 4        // of objects printed
 	maxItems = 100      // of each array, object, Map and Set
+	maxText  = 4 << 10  // bytes of a string inside of something
+	maxBytes = 50       // of a Buffer
 )
+
+// Inspected is a [goja.DynamicObject] that is printed as the value that its method
+// returns, behind the name of its class.
+type Inspected interface{ Inspect() goja.Value }
 
 // Inspect writes a value so that a person can read it, much as Node's console
 // does: objects with their properties, down to a depth of 4 and at most 100 of
 // each, errors with their stack. It never fails.
-func (vm *VM) Inspect(v goja.Value) string {
-	in := inspector{vm: vm}
+func (vm *VM) Inspect(v goja.Value) string { return vm.InspectDepth(v, maxDepth) }
+
+// InspectDepth is Inspect down to another depth, of at most 100.
+func (vm *VM) InspectDepth(v goja.Value, depth int) string {
+	in := inspector{vm: vm, depth: min(max(depth, 0), 100)}
 	in.value(v, 0)
 	return truncate(in.String(), maxLine)
 }
@@ -37,9 +47,12 @@ var (
 	setType = reflect.TypeFor[[]any]() // and arrays
 )
 
+var inspectedType = reflect.TypeFor[Inspected]()
+
 type inspector struct {
 	strings.Builder
 	vm    *VM
+	depth int
 	stack []*goja.Object // objects that are being written
 }
 
@@ -58,7 +71,7 @@ func (in *inspector) value(v goja.Value, depth int) {
 		if depth == 0 {
 			in.WriteString(v.String())
 		} else {
-			in.WriteString(quote(v.String()))
+			in.WriteString(quote(truncate(v.String(), maxText)))
 		}
 	case *goja.Symbol:
 		in.WriteString("Symbol(" + v.String() + ")")
@@ -88,7 +101,13 @@ func (in *inspector) object(o *goja.Object, depth int) {
 		in.function(o)
 		return
 	}
-	switch o.ExportType() {
+	t := o.ExportType()
+	if t != nil && t.Implements(inspectedType) {
+		in.WriteString(className(o) + " ")
+		in.value(o.Export().(Inspected).Inspect(), depth)
+		return
+	}
+	switch t {
 	case promiseType:
 		in.promise(promiseOf(o), depth)
 		return
@@ -127,25 +146,42 @@ func (in *inspector) object(o *goja.Object, depth int) {
 }
 
 func (in *inspector) function(o *goja.Object) {
+	kind := "Function"
+	if strings.HasPrefix(o.String(), "class") {
+		kind = "class"
+	}
 	if name := o.Get("name"); name != nil && name.String() != "" {
-		in.WriteString("[Function: " + name.String() + "]")
+		in.WriteString("[" + kind + ": " + truncate(name.String(), maxText) + "]")
 		return
 	}
-	in.WriteString("[Function (anonymous)]")
+	in.WriteString("[" + kind + " (anonymous)]")
 }
 
 // error writes the stack, and the cause.
 func (in *inspector) error(o *goja.Object, depth int) {
 	stack := o.Get("stack")
-	if s, ok := stack.(goja.String); ok && depth < maxDepth && s.Length() > 0 {
+	if s, ok := stack.(goja.String); ok && depth < in.depth && s.Length() > 0 {
 		in.WriteString(strings.TrimRight(cleanStack(s.String()), "\n"))
 	} else {
 		in.WriteString("[" + o.String() + "]")
 	}
-	if cause := o.Get("cause"); cause != nil && !goja.IsUndefined(cause) && depth < maxDepth {
-		in.WriteString("\n[cause]: ")
-		in.value(cause, depth+1)
+	if keys := extra(o); len(keys) > 0 && depth < in.depth {
+		in.WriteByte(' ')
+		in.properties(o, keys, depth)
 	}
+	for _, name := range [...]string{"cause", "errors"} { // the latter of an AggregateError
+		if v := o.Get(name); v != nil && !goja.IsUndefined(v) && depth < in.depth {
+			in.WriteString("\n[" + name + "]: ")
+			in.value(v, depth+1)
+		}
+	}
+}
+
+// extra is the properties of an error that it has of its own.
+func extra(o *goja.Object) []string {
+	return slices.DeleteFunc(o.Keys(), func(key string) bool {
+		return slices.Contains([]string{"stack", "message", "name", "cause", "errors"}, key)
+	})
 }
 
 func (in *inspector) call(o *goja.Object, method string) string {
@@ -166,7 +202,7 @@ func (in *inspector) list(open, end string, depth int, n int64, item func(int64)
 		in.WriteString(open + end)
 		return
 	}
-	if depth >= maxDepth {
+	if depth >= in.depth {
 		in.WriteString(open + "…" + end)
 		return
 	}
@@ -184,18 +220,29 @@ func (in *inspector) list(open, end string, depth int, n int64, item func(int64)
 	in.WriteString(" " + end)
 }
 
-func (in *inspector) plain(o *goja.Object, depth int) {
+// className is the name of the class of an object; "" if that says nothing.
+func className(o *goja.Object) string {
 	if ctor, _ := o.Get("constructor").(*goja.Object); ctor != nil {
-		if name := ctor.Get("name"); name != nil && name.String() != "Object" && name.String() != "" {
-			in.WriteString(name.String() + " ")
+		if name := ctor.Get("name"); name != nil && name.String() != "Object" {
+			return truncate(name.String(), maxText)
 		}
 	}
-	keys := o.Keys()
+	return ""
+}
+
+func (in *inspector) plain(o *goja.Object, depth int) {
+	if name := className(o); name != "" {
+		in.WriteString(name + " ")
+	}
+	in.properties(o, o.Keys(), depth)
+}
+
+func (in *inspector) properties(o *goja.Object, keys []string, depth int) {
 	in.list("{", "}", depth, int64(len(keys)), func(i int64) {
 		if isIdentifier(keys[i]) {
 			in.WriteString(keys[i] + ": ")
 		} else {
-			in.WriteString(quote(keys[i]) + ": ")
+			in.WriteString(quote(truncate(keys[i], maxText)) + ": ")
 		}
 		in.property(o, keys[i], depth)
 	})
@@ -259,72 +306,19 @@ func (in *inspector) promise(p *goja.Promise, depth int) {
 }
 
 func (in *inspector) typedArray(o *goja.Object, depth int) {
-	n := integer(o.Get("length"))
-	name := "TypedArray"
-	if ctor, _ := o.Get("constructor").(*goja.Object); ctor != nil {
-		name = ctor.Get("name").String()
+	name := className(o)
+	if data, ok := in.vm.Bytes(o); ok && name == "Buffer" {
+		in.WriteString("<Buffer")
+		for _, b := range data[:min(len(data), maxBytes)] {
+			fmt.Fprintf(in, " %02x", b)
+		}
+		if more := len(data) - maxBytes; more > 0 {
+			fmt.Fprintf(in, " … %d more", more)
+		}
+		in.WriteString(">")
+		return
 	}
+	n := integer(o.Get("length"))
 	in.WriteString(name + "(" + strconv.FormatInt(n, 10) + ") ")
 	in.list("[", "]", depth, n, func(i int64) { in.value(o.Get(strconv.FormatInt(i, 10)), depth+1) })
-}
-
-// formatVerbs writes a format string, and returns the values it has not used.
-func (vm *VM) formatVerbs(b *strings.Builder, format string, args []goja.Value) []goja.Value {
-	for i := 0; i < len(format); i++ {
-		if format[i] != '%' || i+1 == len(format) {
-			b.WriteByte(format[i])
-			continue
-		}
-		i++
-		verb := format[i]
-		if verb == '%' {
-			b.WriteByte('%')
-			continue
-		}
-		if len(args) == 0 || !strings.ContainsRune("sdifjoOc", rune(verb)) {
-			b.WriteByte('%')
-			b.WriteByte(verb)
-			continue
-		}
-		b.WriteString(vm.formatVerb(verb, args[0]))
-		args = args[1:]
-	}
-	return args
-}
-
-func (vm *VM) formatVerb(verb byte, v goja.Value) string {
-	switch verb {
-	case 's':
-		if obj, ok := v.(*goja.Object); ok {
-			return vm.Inspect(obj)
-		}
-		return v.String()
-	case 'd', 'i', 'f':
-		if _, ok := v.(*goja.Object); ok {
-			return "NaN"
-		}
-		if _, ok := v.(*goja.Symbol); ok {
-			return "NaN"
-		}
-		if verb == 'd' {
-			return v.ToNumber().String()
-		}
-		f := v.ToFloat()
-		if verb == 'i' && f == f {
-			return strconv.FormatInt(int64(f), 10)
-		}
-		return vm.rt.ToValue(f).String()
-	case 'j':
-		data, err := vm.Stringify(v)
-		switch {
-		case err != nil:
-			return "[Circular]"
-		case data == nil:
-			return "undefined"
-		}
-		return string(data)
-	case 'c': // CSS in browsers
-		return ""
-	}
-	return vm.Inspect(v)
 }

@@ -144,6 +144,7 @@ func (p *Pool) wait(ctx context.Context, turn chan *VM, freed <-chan struct{}) (
 // giveUp leaves the queue and returns e.
 func (p *Pool) giveUp(turn chan *VM, e *Error) error {
 	e.Module = p.prog.entry
+	p.engine.failed("", e.Kind)
 	p.mu.Lock()
 	p.leaveQueue(turn)
 	p.mu.Unlock()

@@ -35,6 +35,9 @@ func (vm *VM) thrown(v goja.Value, frames []goja.StackFrame, kind Kind) *Error {
 	}
 	if c := vm.causeOf(v); c != nil {
 		e.Err = c.err
+		if limit, ok := errors.AsType[*LimitError](c.err); ok {
+			e.Kind = limit.Kind
+		}
 		if e.Line == 0 {
 			vm.locate(e, c.caller)
 		}

@@ -237,6 +237,9 @@ func (r *Run) End() {
 	if !vm.active {
 		return
 	}
+	if r.err != nil && !r.err.touched {
+		vm.engine.failed(r.hook, r.err.Kind)
+	}
 	vm.active, vm.scope, vm.token = false, nil, nil
 	if len(vm.rejected) > 0 {
 		vm.slot.enter(0)

@@ -289,6 +289,18 @@ func TestAsync(t *testing.T) {
 	})
 }
 
+func TestAsyncAtATime(t *testing.T) {
+	res := call(t, newTestEngine(), Limits{}, ts(`import { never, later } from "dgate/test";
+		export async function requestHandler() {
+			for (let i = 0; i < 3; i++) await Promise.all(Array.from({ length: 500 }, () => later("x"))); // one after the other
+			const all = Array.from({ length: 1001 }, () => never().catch((e) => String(e)));
+			return await all[1000];
+		}`))
+	if want := "RangeError: more than 1000 operations at a time: await some of them first"; res.value != want {
+		t.Errorf("got %q, %v, want %q", res.value, res.err, want)
+	}
+}
+
 func TestCallAllocations(t *testing.T) {
 	e := newTestEngine()
 	vm := newTestVM(t, e, Limits{}, `export function requestHandler(a) { return a }`)
