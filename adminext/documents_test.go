@@ -96,6 +96,9 @@ func TestDocuments(t *testing.T) {
 		"delete an item in use":         {"DELETE", "/collection/ns1/own", "", 400, `{"error":`},
 		"delete an absent collection":   {"DELETE", "/collection/zz", "", 400, refused(400, "not_found", "collection not found: zz")},
 		"other changes of it":           {"PUT", "/collection/ns1/c", `{"schema":{"type":"object"},"visibility":"private","tags":["x"]}`, 200, `{"data":{"name":"c","namespace":"ns1","schema":{"type":"object"},"visibility":"private","type":"document","tags":["x"]},"status_code":200}`},
+		"data that the schema refuses":  {"PUT", "/document/d1" + in, `[]`, 400, refused(400, "validation_failed", "")[:9]},
+		"a schema that is none":         {"PUT", "/collection", `{"name":"x","schema":{"type":"notatype"}}`, 400, refused(400, "validation_failed", "")[:9]},
+		"a change of a schema in use":   {"PUT", "/collection/ns1/c", `{"schema":{}}`, 400, refused(400, "validation_failed", "")[:9]},
 		"methods of one document":       {"POST", "/document/d1" + in, "", 405, refused(405, "method_not_allowed", "method not allowed; this path has DELETE, GET, HEAD, PUT")},
 		"methods of a listing":          {"PUT", "/document/ns1/c", "{}", 405, refused(405, "method_not_allowed", "method not allowed; this path has GET, HEAD")},
 	}

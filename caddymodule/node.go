@@ -134,7 +134,7 @@ func newNode(key nodeKey) *node {
 
 // writer is what changes resources.
 func (n *node) writer() *change.Writer {
-	return &change.Writer{Store: n.store, Code: n.gateway}
+	return &change.Writer{Store: n.store, Code: n.gateway, Sealer: n.keys}
 }
 
 // env is what scripts see of the environment.

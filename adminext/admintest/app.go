@@ -12,6 +12,7 @@ import (
 	"github.com/dgate-io/caddy-dgate/adminext"
 	"github.com/dgate-io/caddy-dgate/internal/change"
 	"github.com/dgate-io/caddy-dgate/internal/change/changetest"
+	"github.com/dgate-io/caddy-dgate/internal/keyring"
 	"github.com/dgate-io/caddy-dgate/internal/resource"
 	"github.com/dgate-io/caddy-dgate/internal/state"
 	"github.com/dgate-io/caddy-dgate/raftstorage"
@@ -34,7 +35,8 @@ type App struct {
 	// Logs has what was logged.
 	Logs *observer.ObservedLogs
 
-	log *zap.Logger
+	log  *zap.Logger
+	keys *keyring.Keyring
 }
 
 // New makes an app on a store without raft.
@@ -60,7 +62,11 @@ func NewNode(tb testing.TB) *App {
 
 func on(store change.Store) *App {
 	core, logs := observer.New(zap.DebugLevel)
-	return &App{Store: store, Namespace: resource.DefaultNamespace, Logs: logs, log: zap.New(core)}
+	kek := keyring.NewKEK()
+	return &App{
+		Store: store, Namespace: resource.DefaultNamespace, Logs: logs, log: zap.New(core),
+		keys: keyring.New(store, keyring.Source{Keys: func() []*keyring.KEK { return []*keyring.KEK{kek} }}),
+	}
 }
 
 // Handler is the admin API of the app.
@@ -80,7 +86,9 @@ func (a *App) State(context.Context) (*state.DB, error) {
 func (a *App) Index() uint64 { return a.Store.DB().Applied() }
 
 // Writer implements [adminext.App].
-func (a *App) Writer() *change.Writer { return &change.Writer{Store: a.Store, Code: a.Code} }
+func (a *App) Writer() *change.Writer {
+	return &change.Writer{Store: a.Store, Code: a.Code, Sealer: a.keys}
+}
 
 // Barrier implements [adminext.App].
 func (a *App) Barrier(context.Context) error { return a.BarrierError }
