@@ -126,6 +126,9 @@ func (a *App) Provision(ctx caddy.Context) (err error) {
 		return err
 	}
 	a.key, a.acquired = key, true
+	if err = a.node.metrics.register(ctx); err != nil {
+		return err
+	}
 	a.proxy, err = handlers.NewProxy(ctx, a.node.fetch)
 	return err
 }
@@ -281,7 +284,7 @@ func (a *App) Proxy() *handlers.Proxy { return a.proxy }
 
 // Site implements [handlers.App].
 func (a *App) Site(ctx context.Context, modules []*resource.Module, namespace string, limits *handlers.Limits) (*gateway.Site, error) {
-	return a.node.gateway.NewSite(ctx, gateway.SiteOptions{
+	return a.node.gateway.NewSite(context.WithValue(ctx, envKey{}, a.Env), gateway.SiteOptions{
 		Modules: modules, Namespace: namespace, Limits: limits.Over(a.Limits.js()),
 	})
 }

@@ -63,6 +63,7 @@ type node struct {
 	keys     *keyring.Keyring
 	gateway  *gateway.Gateway
 	fetch    *fetch.Client
+	metrics  *metrics
 	settings atomic.Pointer[settings] // those of the newest configuration that has started
 	ready    chan struct{}            // closed when there is a table
 
@@ -124,10 +125,11 @@ func newNode(key nodeKey) *node {
 		Policy:    func() fetch.Policy { return n.settings.Load().fetch },
 		Forbidden: func() []netip.AddrPort { return n.settings.Load().admin },
 	})
+	n.metrics = newMetrics(n)
 	data := moduledata.New(n.opened, n.keys)
 	deps := host.Deps{Fetch: n.fetch, Documents: data, Secrets: data, Cache: storage.New()}
 	n.gateway = gateway.New(js.Options{
-		Modules: host.Modules(deps), Globals: host.Globals(deps), Env: n.env,
+		Modules: host.Modules(deps), Globals: host.Globals(deps), Env: n.env, Failed: n.metrics.failed,
 	}, gateway.Options{Logger: zap.NewNop()})
 	return n
 }
@@ -137,10 +139,18 @@ func (n *node) writer() *change.Writer {
 	return &change.Writer{Store: n.store, Code: n.gateway, Sealer: n.keys}
 }
 
+// envKey is where a context has the names that are allowed while a configuration is provisioned:
+// its scripts are tried before the node is configured.
+type envKey struct{}
+
 // env is what scripts see of the environment.
-func (n *node) env() map[string]string {
+func (n *node) env(ctx context.Context) map[string]string {
+	names, ok := ctx.Value(envKey{}).([]string)
+	if !ok {
+		names = n.settings.Load().gateway.Env
+	}
 	env := map[string]string{}
-	for _, name := range n.settings.Load().gateway.Env {
+	for _, name := range names {
 		if value, ok := os.LookupEnv(name); ok { //nolint:forbidigo // the option env allows it
 			env[name] = value
 		}

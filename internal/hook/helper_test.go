@@ -1,6 +1,7 @@
 package hook_test
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net/http"
@@ -23,7 +24,7 @@ func newPool(tb testing.TB, code string, lim js.Limits) *js.Pool {
 	engine := js.NewEngine(js.Options{
 		Hooks: hook.Names(), Aliases: hook.Aliases(), Members: hook.Members(),
 		Modules: host.Modules(deps), Globals: host.Globals(deps),
-		Env: func() map[string]string { return map[string]string{"GREETING": "hello"} },
+		Env: func(context.Context) map[string]string { return map[string]string{"GREETING": "hello"} },
 	})
 	program, err := engine.Compile(tb.Context(), []js.Source{{Name: "test", Code: []byte(code)}}, lim)
 	if err != nil {

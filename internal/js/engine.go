@@ -1,6 +1,7 @@
 package js
 
 import (
+	"context"
 	"maps"
 	"slices"
 	"sync"
@@ -44,8 +45,8 @@ type Options struct {
 	// Globals are made when a script first uses them.
 	Globals []Global
 	// Env returns process.env; nil means that it is empty. It is called once
-	// per VM that reads it.
-	Env func() map[string]string
+	// per VM that reads it, with the context of the call that does.
+	Env func(context.Context) map[string]string
 	// Failed is told of each call, load or compilation of a script that has
 	// failed, once. hook is empty for what is not a call of one. It must not
 	// block. Default: nobody is.
@@ -60,7 +61,7 @@ type Engine struct {
 	hooks   []hookName
 	modules map[string]*Module
 	globals map[string]*Export
-	env     func() map[string]string
+	env     func(context.Context) map[string]string
 	failed  func(hook string, kind Kind)
 	log     *zap.Logger
 

@@ -132,7 +132,7 @@ func newProcess(vm *VM) goja.Value {
 	p := vm.rt.NewObject()
 	env := vm.rt.NewObject()
 	if vm.engine.env != nil {
-		for name, value := range vm.engine.env() {
+		for name, value := range vm.engine.env(vm.ctx) {
 			_ = env.Set(name, value)
 		}
 	}

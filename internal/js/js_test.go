@@ -53,7 +53,7 @@ func newTestEngine() *Engine {
 				})
 			}},
 		}}},
-		Env: func() map[string]string { return map[string]string{"STAGE": "test"} },
+		Env: func(context.Context) map[string]string { return map[string]string{"STAGE": "test"} },
 	})
 }
 

@@ -214,7 +214,10 @@ func TestPoolReportsFailedLoad(t *testing.T) {
 	e := newTestEngine()
 	// It loads the first time only: at compilation.
 	loads := 0
-	e.env = func() map[string]string { loads++; return map[string]string{"N": string(rune('0' + loads))} }
+	e.env = func(context.Context) map[string]string {
+		loads++
+		return map[string]string{"N": string(rune('0' + loads))}
+	}
 	p := compiled(t, e, Limits{}, ts(`if (process.env.N !== "1") throw new Error("load " + process.env.N)`))
 	pool := e.NewPool(p, Limits{}, nil)
 	if _, err := pool.Get(t.Context()); KindOf(err) != Throw {
