@@ -21,6 +21,7 @@ import (
 //	upstream NAME [http|tls|dead]        start an [Upstream]; $NAME is its URL
 //	caddy-node NAME...                   reserve places for more Caddys than the one without a name
 //	caddy-start [-as NAME] [FILE]        start Caddy, by default with [DefaultCaddyfile]
+//	caddy-env [-as NAME] KEY=VALUE...    what it sees in its environment from the next start on
 //	caddy-stop [-as NAME]                ask it to end; it must do so with exit code 0
 //	caddy-kill [-as NAME]                kill -9
 //	caddy-reload [-as NAME] [FILE]       caddy reload; with ! it must be refused; output to stderr
@@ -60,6 +61,7 @@ var scriptCommands = map[string]func(w *world, ts *testscript.TestScript, args [
 	"upstream":     (*world).upstream,
 	"caddy-node":   (*world).caddyNode,
 	"caddy-start":  (*world).caddyStart,
+	"caddy-env":    (*world).caddyEnv,
 	"caddy-stop":   (*world).caddyStop,
 	"caddy-kill":   (*world).caddyKill,
 	"caddy-reload": (*world).caddyReload,
@@ -197,6 +199,22 @@ func (w *world) caddyStart(ts *testscript.TestScript, args []string) error {
 		return err
 	}
 	return c.Start()
+}
+
+func (w *world) caddyEnv(ts *testscript.TestScript, args []string) error {
+	c, pairs, err := w.caddy(ts, args)
+	if err != nil {
+		return err
+	}
+	for _, pair := range pairs {
+		key, value, ok := strings.Cut(pair, "=")
+		if !ok {
+			return usage("caddy-env [-as NAME] KEY=VALUE...")
+		}
+		c.Setenv(key, value)
+		ts.Setenv(key, value)
+	}
+	return nil
 }
 
 func (w *world) caddyStop(ts *testscript.TestScript, args []string) error {
