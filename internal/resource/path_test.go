@@ -57,3 +57,32 @@ func TestCheckKey(t *testing.T) {
 		})
 	}
 }
+
+// FuzzDocumentKey: what identifies a document can be taken apart again, and a key that may be
+// looked up is that of one document only.
+func FuzzDocumentKey(f *testing.F) {
+	f.Add("n", "c", "a/b")
+	f.Add("n", "c/d", "e")
+	f.Add("n", "", "/")
+	f.Add("n", "c", "\x00")
+	kind := MustKind("document")
+	f.Fuzz(func(t *testing.T, namespace, collection, id string) {
+		key := kind.KeyOf(namespace, collection, id)
+		if kind.CheckKey(key) != nil {
+			return
+		}
+		if diff := cmp.Diff([]string{namespace, collection, id}, kind.KeyValues(key)); diff != "" {
+			t.Errorf("values (-want +got):\n%s", diff)
+		}
+		doc, err := NewDocument(key, []byte("1"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := doc.Validate(); err != nil || doc.Key() != key || doc.ID != id {
+			t.Errorf("document %+v, %v", doc, err)
+		}
+		if strings.ContainsRune(key.Name, 0) {
+			t.Errorf("a zero byte, which separates keys in the store: %q", key.Name)
+		}
+	})
+}

@@ -18,7 +18,7 @@ import (
 const (
 	// maxSteps is how many schema objects are applied to the values of one document. Subschemas
 	// that refer to each other can multiply with every level of nesting.
-	maxSteps = 2 << 20
+	maxSteps = 1 << 20
 	// maxRegexp bounds a regular expression in a schema, in bytes.
 	maxRegexp = 1 << 10
 	// maxRegexpProgram bounds what it is compiled to, in instructions.

@@ -75,3 +75,73 @@ func BenchmarkGet(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkDocuments is what is done with a collection of 10,000 documents.
+func BenchmarkDocuments(b *testing.B) {
+	const documents = 10_000
+	s := open(b)
+	s.must(put(b, collection("c", "")))
+	for i := 0; i < documents; i += 1000 {
+		var ops []Op
+		for j := range 1000 {
+			ops = append(ops, document(b, "c", strconv.Itoa(i+j), `{"a":[1,2,3],"b":"somebody"}`, nil))
+		}
+		s.must(ops...)
+	}
+	prefix := resource.InThatCollection("c")
+	page := func(r *Reader, offset int) error {
+		n := 0
+		for _, err := range r.Page("document", "default", prefix, offset) {
+			if n++; err != nil || n == 100 {
+				return err
+			}
+		}
+		return nil
+	}
+	for _, bb := range []struct {
+		name string
+		read func(r *Reader) error
+	}{
+		{"get", func(r *Reader) error {
+			_, _, err := r.Get(resource.MustKind("document").KeyOf("default", "c", "5000"))
+			return err
+		}},
+		{"first 100", func(r *Reader) error { return page(r, 0) }},
+		{"last 100", func(r *Reader) error { return page(r, documents-100) }},
+		{"count", func(r *Reader) error {
+			if n := r.Count("document", "default", prefix); n != documents {
+				b.Errorf("%d documents", n)
+			}
+			return nil
+		}},
+	} {
+		b.Run(bb.name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if err := s.View(bb.read); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+	b.Run("refuse to delete the collection", func(b *testing.B) {
+		b.ReportAllocs()
+		ops := []Op{del("collection", "c")}
+		for b.Loop() {
+			if err := s.Check(ops); resource.CodeOf(err) != resource.InUse {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("check that all can be deleted", func(b *testing.B) {
+		ops := []Op{}
+		for i := range documents - 1 {
+			ops = append(ops, Delete(resource.MustKind("document").KeyOf("default", "c", strconv.Itoa(i)), Condition{}))
+		}
+		for b.Loop() {
+			if err := s.Check(ops); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}
