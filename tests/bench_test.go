@@ -38,15 +38,18 @@ var benchmarkModules = map[string]string{
 		const h = ctx.request().headers
 		if (h.get("accept") && h.get("user-agent") && h.get("authorization") !== "no") { h.set("x-user", "ada"); h.set("x-role", "admin") }
 	}`,
-	"await.ts":  `export const requestModifier = async (ctx) => { await new Promise((r) => setTimeout(r, 0)) }`,
-	"answer.ts": `export const requestHandler = (ctx) => { ctx.response().status(200).send("ok") }`,
+	"modified.ts": `export const responseModifier = (ctx, upstream) => { upstream.headers.set("x-user", "ada") }`,
+	"await.ts":    `export const requestModifier = async (ctx) => { await new Promise((r) => setTimeout(r, 0)) }`,
+	"answer.ts":   `export const requestHandler = (ctx) => { ctx.response().status(200).send("ok") }`,
 }
 
 // BenchmarkRequest is the way of one request through Caddy's server, to an upstream on the
-// loopback interface where there is one. /proxy is Caddy's own reverse_proxy, to compare with.
+// loopback interface where there is one. /proxy is Caddy's own reverse_proxy, to compare with;
+// /respond is Caddy's static response, with the directive dgate_js in front of it in /script and
+// /modified.
 func BenchmarkRequest(b *testing.B) {
 	server := benchmarkServer(b)
-	for _, path := range []string{"/proxy", "/none", "/empty", "/headers", "/await", "/answer"} {
+	for _, path := range []string{"/proxy", "/none", "/empty", "/headers", "/await", "/answer", "/respond", "/script", "/modified"} {
 		b.Run(path[1:], func(b *testing.B) {
 			r := httptest.NewRequest(http.MethodGet, "http://bench"+path, nil)
 			r.Header = http.Header{"Accept": {"*/*"}, "User-Agent": {"bench"}, "Authorization": {"Bearer x"}}
@@ -91,6 +94,17 @@ func benchmarkServer(b *testing.B) *caddyhttp.Server {
 http://127.0.0.1:0 {
 	handle /proxy {
 		reverse_proxy %s
+	}
+	handle /respond {
+		respond "hello"
+	}
+	handle /script {
+		dgate_js empty.ts
+		respond "hello"
+	}
+	handle /modified {
+		dgate_js modified.ts
+		respond "hello"
 	}
 	handle {
 		dgate
