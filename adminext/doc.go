@@ -7,5 +7,6 @@
 //
 // The package authenticates nobody: Caddy's admin endpoint is local, and a site that mounts the
 // handler puts its own authentication in front. It stores nothing, and knows no kind by its name
-// but for the deviations of the original that are listed in quirks.go.
+// but for the deviations of the original that are listed in quirks.go, and for what is in a
+// collection, in documents.go.
 package adminext

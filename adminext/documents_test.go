@@ -8,6 +8,9 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/dgate-io/caddy-dgate/internal/change"
+	"github.com/dgate-io/caddy-dgate/internal/resource"
 )
 
 // someDocuments is what tests of documents begin with.
@@ -167,6 +170,23 @@ func TestPages(t *testing.T) {
 	}
 	if got := s.send(t, "GET", "/dgate/api/v1/document/default/c2/x", ""); got.status != 200 {
 		t.Errorf("the other collection: %d %s", got.status, got.body)
+	}
+}
+
+// TestDeleteMany: more documents than one change removes go with one request too.
+func TestDeleteMany(t *testing.T) {
+	s := newServer(t)
+	s.setUp(t, `PUT /dgate/api/v1/collection {"name":"c"}`)
+	changes := make([]change.Change, 2500)
+	for i := range changes {
+		changes[i].Object = &resource.Document{ID: fmt.Sprint(i), Collection: "c", Namespace: "default", Data: []byte("1")}
+	}
+	if _, err := s.Writer().Apply(t.Context(), changes...); err != nil {
+		t.Fatal(err)
+	}
+	s.setUp(t, "DELETE /dgate/api/v1/document?collection=c")
+	if got := s.send(t, "GET", "/dgate/api/v1/document/default/c", ""); !strings.HasPrefix(got.body, `{"count":0,`) {
+		t.Errorf("left: %.100s", got.body)
 	}
 }
 

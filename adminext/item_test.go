@@ -52,7 +52,8 @@ func TestItems(t *testing.T) {
 func TestRoundTrip(t *testing.T) {
 	s := newServer(t)
 	s.setUp(t, someOfEverything...)
-	for _, path := range []string{"/namespace/ns1", "/service/ns1/svc1", "/module/ns1/m1", "/route/ns1/r1"} {
+	s.setUp(t, `PUT /dgate/api/v1/collection/ns1/c {"schema":{"type":"object"}}`, `PUT /dgate/api/v1/secret/ns1/k {"data":"hunter2"}`)
+	for _, path := range []string{"/namespace/ns1", "/service/ns1/svc1", "/module/ns1/m1", "/route/ns1/r1", "/collection/ns1/c", "/secret/ns1/k"} {
 		before := s.send(t, "GET", "/dgate/api/v1"+path, "")
 		object := strings.TrimSuffix(strings.TrimPrefix(before.body, `{"data":`), `,"status_code":200}`)
 		put := s.send(t, "PUT", "/dgate/api/v1"+path, object)
