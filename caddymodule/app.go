@@ -126,6 +126,9 @@ func (a *App) Provision(ctx caddy.Context) (err error) {
 		return err
 	}
 	a.key, a.acquired = key, true
+	if err = a.node.metrics.register(ctx); err != nil {
+		return err
+	}
 	a.proxy, err = handlers.NewProxy(ctx, a.node.fetch)
 	return err
 }

@@ -63,6 +63,7 @@ type node struct {
 	keys     *keyring.Keyring
 	gateway  *gateway.Gateway
 	fetch    *fetch.Client
+	metrics  *metrics
 	settings atomic.Pointer[settings] // those of the newest configuration that has started
 	ready    chan struct{}            // closed when there is a table
 
@@ -124,10 +125,11 @@ func newNode(key nodeKey) *node {
 		Policy:    func() fetch.Policy { return n.settings.Load().fetch },
 		Forbidden: func() []netip.AddrPort { return n.settings.Load().admin },
 	})
+	n.metrics = newMetrics(n)
 	data := moduledata.New(n.opened, n.keys)
 	deps := host.Deps{Fetch: n.fetch, Documents: data, Secrets: data, Cache: storage.New()}
 	n.gateway = gateway.New(js.Options{
-		Modules: host.Modules(deps), Globals: host.Globals(deps), Env: n.env,
+		Modules: host.Modules(deps), Globals: host.Globals(deps), Env: n.env, Failed: n.metrics.failed,
 	}, gateway.Options{Logger: zap.NewNop()})
 	return n
 }

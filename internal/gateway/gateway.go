@@ -61,5 +61,8 @@ func (g *Gateway) Configure(options Options) {
 	g.options.Store(&options)
 }
 
+// VMs returns how many VMs of scripts there are, and how many of them wait for a request.
+func (g *Gateway) VMs() (total, idle int) { return g.engine.VMs(), g.engine.Idle() }
+
 // Table is what requests are routed by now, or nil as long as the store has not been read.
 func (g *Gateway) Table() *Table { return g.table.Load() }

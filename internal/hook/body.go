@@ -12,12 +12,13 @@ import (
 
 	"github.com/dop251/goja"
 
+	"github.com/dgate-io/caddy-dgate/internal/js"
 	"github.com/dgate-io/caddy-dgate/internal/js/host/native"
 )
 
 // ErrBodyTooLarge is the cause when a script wants a body that is larger than
 // Info.MaxBody. The gateway answers a request body with 413.
-var ErrBodyTooLarge = errors.New("body is larger than the limit")
+var ErrBodyTooLarge error = &js.LimitError{Kind: js.Body, Message: "body is larger than the limit"}
 
 // requestBody is the body of the request, read at most once and only when asked for.
 type requestBody struct {

@@ -1,12 +1,13 @@
 package fetch
 
 import (
-	"errors"
 	"fmt"
 	"net"
 	"net/netip"
 	"syscall"
 	"time"
+
+	"github.com/dgate-io/caddy-dgate/internal/js"
 )
 
 // dialer returns the dialer of a client. Its control function sees the address that
@@ -26,7 +27,12 @@ func (c *Client) dialer() *net.Dialer {
 }
 
 // errOff is why nothing can be fetched under the policy Off.
-var errOff = errors.New("fetch: connections are switched off on this server")
+var errOff = refused("fetch: connections are switched off on this server")
+
+// refused is the error for a connection that the policy does not allow.
+func refused(format string, args ...any) error {
+	return &js.LimitError{Kind: js.Refused, Message: fmt.Sprintf(format, args...)}
+}
 
 // Allowed tells why scripts may not connect to target under the policy of now and
 // the addresses that are forbidden. It is nil if they may.
@@ -39,7 +45,7 @@ func (c *Client) Allowed(target netip.AddrPort) error {
 		return errOff
 	case Public:
 		if !public(target.Addr().Unmap().WithZone("")) {
-			return fmt.Errorf("fetch: connections to %s are not allowed: only public addresses are", target)
+			return refused("fetch: connections to %s are not allowed: only public addresses are", target)
 		}
 	}
 	return nil
@@ -54,7 +60,7 @@ func (c *Client) Forbidden(target netip.AddrPort) error {
 	ip := target.Addr().Unmap().WithZone("")
 	for _, f := range c.opts.Forbidden() {
 		if f.Port() == target.Port() && covers(f.Addr().Unmap().WithZone(""), ip) {
-			return fmt.Errorf("fetch: connections to %s are not allowed: it is an administrative address of this server", target)
+			return refused("fetch: connections to %s are not allowed: it is an administrative address of this server", target)
 		}
 	}
 	return nil
