@@ -93,18 +93,30 @@ func TestWorker(t *testing.T) {
 func TestReturnedStream(t *testing.T) {
 	up := harness.NewUpstream(t, "up", harness.HTTP)
 	g := startGateway(t, caddyfile)
-	g.route("pass", "", `export const requestHandler = (ctx) => fetch("`+up.URL+`/?" + ctx.query())`, nil)
-	resp, err := harness.Client.Get(g.Site + "/pass?events=5")
-	if err != nil {
-		t.Fatal(err)
+	tests := map[string]string{
+		"passed on": `return fetch(B)`,
+		"scripted":  `const r = await fetch(B); return new Response(r.body.pipeThrough(new TransformStream()), r)`,
 	}
-	defer resp.Body.Close()
-	n, err := harness.Events(harness.Client, resp.Body, func(string) {})
-	if n != 5 || err != nil {
-		t.Errorf("%d events, error %v", n, err)
-	}
-	if answer, err := harness.Get(g.Site + "/pass?abort"); err == nil {
-		t.Errorf("half an answer looked like a whole one: %s", answer)
+	n := 0
+	for name, code := range tests {
+		n++
+		t.Run(name, func(t *testing.T) {
+			g := &gateway{g.Caddy, t}
+			route := fmt.Sprintf("stream%d", n)
+			g.route(route, "", `export const requestHandler = async (ctx) => { const B = "`+up.URL+`/?" + ctx.query(); `+code+` }`, nil)
+			resp, err := harness.Client.Get(g.Site + "/" + route + "?events=5")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer resp.Body.Close()
+			n, err := harness.Events(harness.Client, resp.Body, func(string) {})
+			if n != 5 || err != nil {
+				t.Errorf("%d events, error %v", n, err)
+			}
+			if answer, err := harness.Get(g.Site + "/" + route + "?abort"); err == nil {
+				t.Errorf("half an answer looked like a whole one: %s", answer)
+			}
+		})
 	}
 }
 

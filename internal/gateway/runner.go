@@ -116,7 +116,7 @@ func (s *runner) release() {
 // breaks off must not look like a whole one.
 func (s *runner) finish() {
 	s.release()
-	if err := s.scope.SendRest(); err != nil {
+	if err := s.scope.SendRest(); err != nil && s.r.Context().Err() == nil {
 		s.log(err)
 		panic(http.ErrAbortHandler)
 	}

@@ -64,10 +64,10 @@ func (f *frame) piece(data []byte) error {
 // SendRest sends the content of a Response that a hook has returned, as far as that
 // needs no script. It is called last, when the VM has been given back, and may take
 // as long as the client and the sender of the content do. With an error the client
-// has got only a part of what it was promised.
+// has got only a part of what it was promised, also where a script was to make it.
 func (s *Scope) SendRest() error {
 	if s.rest == nil {
-		return nil
+		return s.broken
 	}
 	body := s.rest
 	s.rest = nil

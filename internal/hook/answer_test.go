@@ -58,17 +58,20 @@ func TestReturnedResponse(t *testing.T) {
 		want   answer
 		header http.Header
 	}{
-		"of text":          {`return new Response("text", { status: 201, headers: { "x-a": "b" } })`, answer{201, "text"}, http.Header{"X-A": {"b"}, "Content-Length": {"4"}, "Content-Type": {"text/plain;charset=UTF-8"}}},
-		"of JSON":          {`return Response.json({ a: 1 })`, answer{200, `{"a":1}`}, http.Header{"Content-Type": {"application/json"}}},
-		"of bytes":         {`return new Response(new Uint8Array([104, 105]))`, answer{200, "hi"}, http.Header{"Content-Length": {"2"}}},
-		"of nothing":       {`return new Response()`, answer{200, ""}, nil},
-		"without content":  {`return new Response(null, { status: 204 })`, answer{204, ""}, nil},
-		"that redirects":   {`return Response.redirect("http://h/x", 302)`, answer{302, ""}, http.Header{"Location": {"http://h/x"}}},
-		"of fetch":         {`return fetch(B)`, answer{418, "GET from behind"}, http.Header{"X-Back": {"1"}, "Keep-Alive": nil, "Content-Length": {"15"}}},
-		"of fetch, copied": {`const r = await fetch(B); return new Response(await r.text(), r)`, answer{418, "GET from behind"}, http.Header{"X-Back": {"1"}}},
-		"with a header":    {`ctx.response().headers.set("x-mine", "1"); return new Response("x")`, answer{200, "x"}, http.Header{"X-Mine": {"1"}}},
-		"with cookies":     {`ctx.response().cookie("a", "1"); return new Response("x", { headers: [["set-cookie", "b=2"]] })`, answer{200, "x"}, http.Header{"Set-Cookie": {"a=1", "b=2"}}},
-		"with a length":    {`return new Response("text", { headers: { "content-length": "2", connection: "close" } })`, answer{200, "text"}, http.Header{"Content-Length": {"4"}, "Connection": nil}},
+		"of text":            {`return new Response("text", { status: 201, headers: { "x-a": "b" } })`, answer{201, "text"}, http.Header{"X-A": {"b"}, "Content-Length": {"4"}, "Content-Type": {"text/plain;charset=UTF-8"}}},
+		"of JSON":            {`return Response.json({ a: 1 })`, answer{200, `{"a":1}`}, http.Header{"Content-Type": {"application/json"}}},
+		"of bytes":           {`return new Response(new Uint8Array([104, 105]))`, answer{200, "hi"}, http.Header{"Content-Length": {"2"}}},
+		"of nothing":         {`return new Response()`, answer{200, ""}, nil},
+		"without content":    {`return new Response(null, { status: 204 })`, answer{204, ""}, nil},
+		"that redirects":     {`return Response.redirect("http://h/x", 302)`, answer{302, ""}, http.Header{"Location": {"http://h/x"}}},
+		"of fetch":           {`return fetch(B)`, answer{418, "GET from behind"}, http.Header{"X-Back": {"1"}, "Keep-Alive": nil, "Content-Length": {"15"}}},
+		"of fetch, copied":   {`const r = await fetch(B); return new Response(await r.text(), r)`, answer{418, "GET from behind"}, http.Header{"X-Back": {"1"}}},
+		"of fetch, its body": {`const r = await fetch(B); return new Response(r.body, r)`, answer{418, "GET from behind"}, http.Header{"X-Back": {"1"}}},
+		"that streams": {`const e = new TextEncoder(); let n = 0; return new Response(new ReadableStream({ async pull(c) {
+			await new Promise((r) => setTimeout(r, 1)); if (++n > 3) c.close(); else c.enqueue(e.encode(n + ";")) } }), { status: 203 })`, answer{203, "1;2;3;"}, http.Header{"Content-Length": nil}},
+		"with a header": {`ctx.response().headers.set("x-mine", "1"); return new Response("x")`, answer{200, "x"}, http.Header{"X-Mine": {"1"}}},
+		"with cookies":  {`ctx.response().cookie("a", "1"); return new Response("x", { headers: [["set-cookie", "b=2"]] })`, answer{200, "x"}, http.Header{"Set-Cookie": {"a=1", "b=2"}}},
+		"with a length": {`return new Response("text", { headers: { "content-length": "2", connection: "close" } })`, answer{200, "text"}, http.Header{"Content-Length": {"4"}, "Connection": nil}},
 	}
 	for name, tt := range tests {
 		for _, fn := range []string{"fetchUpstream", "requestModifier", "requestHandler", "errorHandler"} {
@@ -96,6 +99,8 @@ func TestReturnedResponseFails(t *testing.T) {
 		"a used body":     {`const r = await fetch(B); await r.text(); return r`, "TypeError: body already used"},
 		"an error":        {`return Response.error()`, "Error: the response is a Response.error()"},
 		"after an answer": {`ctx.response().send(""); return new Response("x")`, "Error: the hook has returned a response after it had sent one"},
+		"a broken stream": {`return new Response(new ReadableStream({ pull(c) { throw new Error("broken") } }))`, "Error: broken"},
+		"a stuck stream":  {`return new Response(new ReadableStream({ pull(c) { return new Promise(() => {}) } }))`, "waits for a promise that can never settle"},
 		"a status":        {`return new Response("x", { status: 101 })`, `RangeError: Response: 101 is not a status: expected an integer from 200 to 599`},
 	}
 	for name, tt := range tests {

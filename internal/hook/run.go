@@ -1,7 +1,6 @@
 package hook
 
 import (
-	"context"
 	"errors"
 	"net/http"
 	"net/url"
@@ -60,7 +59,7 @@ func (s *Scope) RequestHandler(vm *js.VM) error {
 // the same.
 func (s *Scope) ErrorHandler(vm *js.VM, cause error) (answered bool, err error) {
 	f := s.bind(vm)
-	if err := s.run(s.r.Context(), f, ErrorHandler, (*frame).respond, f.context(), f.causeValue(cause)); err != nil {
+	if err := s.run(f, ErrorHandler, (*frame).respond, f.context(), f.causeValue(cause)); err != nil {
 		return s.wrote, err
 	}
 	return s.settle(0), nil
@@ -88,13 +87,17 @@ func (s *Scope) settle(fallback int) (answered bool) {
 // call runs a hook whose only argument is ctx.
 func (s *Scope) call(vm *js.VM, hook int, result func(*frame, goja.Value) error) error {
 	f := s.bind(vm)
-	return s.run(s.r.Context(), f, hook, result, f.context())
+	return s.run(f, hook, result, f.context())
 }
 
 // run runs a hook to its end. result gets what it has returned, if that can matter.
-func (s *Scope) run(ctx context.Context, f *frame, hook int, result func(*frame, goja.Value) error, args ...goja.Value) error {
+func (s *Scope) run(f *frame, hook int, result func(*frame, goja.Value) error, args ...goja.Value) error {
 	f.hook, f.unsent = hook, false
-	r := f.vm.Start(ctx, hook, f, args...)
+	return f.finish(f.vm.Start(s.r.Context(), hook, f, args...), result)
+}
+
+// finish waits for a hook that has been started.
+func (f *frame) finish(r *js.Run, result func(*frame, goja.Value) error) error {
 	var before func()
 	if !r.Done() {
 		before = f.flush
@@ -102,7 +105,7 @@ func (s *Scope) run(ctx context.Context, f *frame, hook int, result func(*frame,
 	v, err := r.WaitEach(before)
 	if err == nil {
 		_, object := v.(*goja.Object)
-		if !object && hook != FetchUpstream && f.late == nil {
+		if !object && f.hook != FetchUpstream && f.late == nil {
 			result = nil
 		}
 		if result != nil || f.bagged() {
@@ -118,11 +121,11 @@ func (s *Scope) run(ctx context.Context, f *frame, hook int, result func(*frame,
 		}
 	}
 	if err == nil && f.pumped != nil {
-		_, err = r.Await(f.pumped)
+		_, f.s.broken = r.Await(f.pumped) // the hook itself has done its work
 		f.pumped = nil
 	}
 	if err == nil && f.late.wanted() {
-		f.late.run, s.late = r, f.late
+		f.late.run, f.s.late = r, f.late
 		return nil
 	}
 	return f.end(r, err)

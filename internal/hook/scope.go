@@ -20,6 +20,7 @@ type Scope struct {
 	// rest is content of the answer that is still to be sent, nil if there is none.
 	rest     io.ReadCloser
 	restSize int64 // -1 if it is not known
+	broken   error // why a script has not made all of the content
 
 	pathSet, hostSet bool
 	body             requestBody

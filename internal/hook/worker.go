@@ -21,7 +21,11 @@ func (s *Scope) worker(vm *js.VM) error {
 	ctx, cancel := context.WithCancelCause(context.WithoutCancel(s.r.Context()))
 	answered := context.AfterFunc(s.r.Context(), func() { cancel(context.Cause(s.r.Context())) })
 	f.late = &late{f: f, cancel: cancel}
-	err := s.run(ctx, f, RequestHandler, (*frame).workerAnswer, f.webRequest(), f.c.environment(), f.context())
+	f.hook, f.unsent = RequestHandler, false
+	run := vm.StartWith(ctx, RequestHandler, f, func() []goja.Value {
+		return []goja.Value{f.webRequest(), f.c.environment(), f.context()}
+	})
+	err := f.finish(run, (*frame).workerAnswer)
 	answered()
 	if s.late == nil {
 		f.late = nil

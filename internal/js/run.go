@@ -31,7 +31,7 @@ type Run struct {
 func (vm *VM) Start(ctx context.Context, hook int, scope any, args ...goja.Value) *Run {
 	r := vm.begin(ctx, vm.engine.hooks[hook].name, scope)
 	if vm.hooks[hook] == nil {
-		return r.fail(&Error{Kind: NotFunction, Message: r.hook + " is not exported"})
+		return r.fail(vm.missing(hook))
 	}
 	var argv []goja.Value
 	if len(args) <= len(vm.args) { // the usual case; args then stays on the caller's stack
@@ -40,6 +40,22 @@ func (vm *VM) Start(ctx context.Context, hook int, scope any, args ...goja.Value
 		argv = append(argv, args...)
 	}
 	return r.start(vm.hooks[hook], argv)
+}
+
+// StartWith is [VM.Start] for a hook whose arguments can only be made in the call:
+// args is called as a part of it, on this goroutine.
+func (vm *VM) StartWith(ctx context.Context, hook int, scope any, args func() []goja.Value) *Run {
+	r := vm.begin(ctx, vm.engine.hooks[hook].name, scope)
+	fn := vm.hooks[hook]
+	if fn == nil {
+		return r.fail(vm.missing(hook))
+	}
+	return r.start(func(this goja.Value, _ ...goja.Value) (goja.Value, error) { return fn(this, args()...) }, nil)
+}
+
+// missing is the error for a hook that the program does not have.
+func (vm *VM) missing(hook int) *Error {
+	return &Error{Kind: NotFunction, Message: vm.engine.hooks[hook].name + " is not exported"}
 }
 
 // begin binds the VM to a call.
