@@ -21,7 +21,7 @@ var layers = [][]string{
 	{"internal/gateway", "internal/cli"},
 	{"handlers", "adminext", "raftstorage"},
 	{"caddymodule"},
-	{""}, // the import path of the plugin
+	{""},                                                               // the import path of the plugin
 	{"cmd", "examples", "internal/gen", "tests", "adminext/admintest"}, // nobody imports these, but tests
 }
 
