@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"strconv"
 	"testing"
+	"time"
 
 	"github.com/dgate-io/caddy-dgate/internal/js"
 	"github.com/dgate-io/caddy-dgate/internal/js/host/buffer"
@@ -16,6 +17,7 @@ import (
 var host = hosttest.Host{
 	Globals: []js.Global{buffer.Global()},
 	Modules: []js.Module{buffer.Module(encoding.Base64()...)},
+	Limits:  js.Limits{CPU: time.Minute},
 	Prelude: `import * as b from "node:buffer"; const hex = (...a) => Buffer.from(...a).toString("hex");`,
 }
 

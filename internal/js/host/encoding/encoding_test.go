@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/dgate-io/caddy-dgate/internal/js"
 	"github.com/dgate-io/caddy-dgate/internal/js/host/encoding"
 	"github.com/dgate-io/caddy-dgate/internal/js/host/hosttest"
 )
@@ -44,7 +46,7 @@ func TestGlobals(t *testing.T) {
 func FuzzDecoder(f *testing.F) {
 	f.Add([]byte("a€𝄞"), 2)
 	f.Add([]byte{0xe2, 0x82, 0xff, 0xf0, 0x9d, 0x84}, 4)
-	host := hosttest.Host{Globals: encoding.Globals()}
+	host := hosttest.Host{Globals: encoding.Globals(), Limits: js.Limits{CPU: time.Minute}}
 	f.Fuzz(func(t *testing.T, data []byte, at int) {
 		got, err := host.Eval(t, fmt.Sprintf(`const data = new Uint8Array([%s]), at = %d;
 			const sum = Array.from(data, c => String.fromCharCode(c)).join("");

@@ -2,6 +2,7 @@ package webcrypto_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/dgate-io/caddy-dgate/internal/js"
 	"github.com/dgate-io/caddy-dgate/internal/js/host/buffer"
@@ -12,7 +13,7 @@ import (
 
 var host = hosttest.Host{
 	Globals: append(webcrypto.Globals(), buffer.Global(), domexception.Global()),
-	Limits:  js.Limits{CPU: 2e9},
+	Limits:  js.Limits{CPU: time.Minute},
 	Prelude: `const s = crypto.subtle, b = (x, e) => Buffer.from(x, e), out = (x, e = "hex") => b(x).toString(e);
 const failure = async (p) => { try { await p; return "none" } catch (e) { return (e instanceof DOMException ? "DOM " : "") + e } };
 `,

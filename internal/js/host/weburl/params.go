@@ -1,6 +1,7 @@
 package weburl
 
 import (
+	"encoding/hex"
 	"net/url"
 	"reflect"
 	"slices"
@@ -46,7 +47,7 @@ func (p *params) Keys() []string { return nil }
 // parse reads a query, as forms are encoded.
 func parse(query string) []param {
 	var list []param
-	for part := range strings.SplitSeq(strings.TrimPrefix(query, "?"), "&") {
+	for part := range strings.SplitSeq(query, "&") {
 		if part != "" {
 			name, value, _ := strings.Cut(part, "=")
 			list = append(list, param{unescape(name), unescape(value)})
@@ -57,32 +58,32 @@ func parse(query string) []param {
 
 // unescape decodes percent-encoding; what is not encoded well stays as it is.
 func unescape(s string) string {
-	if plain, err := url.QueryUnescape(s); err == nil {
-		return strings.ToValidUTF8(plain, "\ufffd")
+	if strings.IndexByte(s, '%') < 0 && strings.IndexByte(s, '+') < 0 {
+		return s
 	}
-	var b strings.Builder
+	b := make([]byte, 0, len(s))
 	for i := 0; i < len(s); i++ {
 		switch {
 		case s[i] == '+':
-			b.WriteByte(' ')
+			b = append(b, ' ')
 		case s[i] == '%' && i+2 < len(s):
-			if one, err := url.QueryUnescape(s[i : i+3]); err == nil {
-				b.WriteString(one)
+			if one, err := hex.AppendDecode(b, []byte(s[i+1:i+3])); err == nil {
+				b = one
 				i += 2
 				continue
 			}
-			b.WriteByte('%')
+			b = append(b, '%')
 		default:
-			b.WriteByte(s[i])
+			b = append(b, s[i])
 		}
 	}
-	return strings.ToValidUTF8(b.String(), "\ufffd")
+	return native.UTF8(b)
 }
 
-// escape is how browsers encode forms: as Go does, but for two characters.
-func escape(s string) string {
-	return strings.NewReplacer("%2A", "*", "~", "%7E").Replace(url.QueryEscape(s))
-}
+// escaper makes what Go does of forms what browsers do of them.
+var escaper = strings.NewReplacer("%2A", "*", "~", "%7E")
+
+func escape(s string) string { return escaper.Replace(url.QueryEscape(s)) }
 
 func (p *params) String() string {
 	var b strings.Builder
@@ -110,8 +111,7 @@ func (c *classes) paramsClass() *goja.Object {
 	class, proto := c.class("URLSearchParams", func(call goja.ConstructorCall) goja.DynamicObject {
 		return &params{c: c, list: c.paramsFrom(call.Argument(0))}
 	}, paramsMethods)
-	it := native.Iterator(c.vm, func(call goja.FunctionCall) goja.Value { return paramsMethods["entries"].Call(c, call) })
-	if err := proto.SetSymbol(goja.SymIterator, it); err != nil {
+	if err := proto.SetSymbol(goja.SymIterator, proto.Get("entries")); err != nil {
 		c.vm.Throw(err)
 	}
 	c.params = class
@@ -130,7 +130,10 @@ func (c *classes) newParams(p *params) *goja.Object {
 func (c *classes) paramsFrom(v goja.Value) []param {
 	obj, ok := v.(*goja.Object)
 	if !ok {
-		return parse(native.Text(v))
+		if goja.IsUndefined(v) {
+			return nil
+		}
+		return parse(strings.TrimPrefix(v.String(), "?"))
 	}
 	if obj.ExportType() == reflect.TypeFor[*params]() {
 		return slices.Clone(c.paramsOf(v).list)
@@ -164,20 +167,37 @@ func (c *classes) paramsOf(this goja.Value) *params {
 	return nil
 }
 
-// each makes a method that returns an array with an item per parameter.
+// each makes a method that returns an iterator with an item per parameter, as they
+// are now.
 func each(item func(*classes, param) any) native.Method[*classes] {
 	return native.Method[*classes]{Call: func(c *classes, call goja.FunctionCall) goja.Value {
 		var items []any
 		for _, q := range c.paramsOf(call.This).list {
 			items = append(items, item(c, q))
 		}
-		return c.vm.Runtime().NewArray(items...)
+		list := c.vm.Runtime().NewArray(items...)
+		return native.Invoke(native.Callback(c.vm, "Array.prototype.values", list.Get("values")), list)
 	}}
 }
 
-// without removes the parameters of a name.
-func without(list []param, name string) []param {
-	return slices.DeleteFunc(slices.Clone(list), func(q param) bool { return q.name == name })
+// Inspect implements js.Inspected.
+func (p *params) Inspect() goja.Value {
+	pairs := make([]any, len(p.list))
+	for i, q := range p.list {
+		pairs[i] = p.c.vm.Runtime().NewArray(q.name, q.value)
+	}
+	return p.c.vm.Runtime().NewArray(pairs...)
+}
+
+// matches makes a test for parameters of a name and, if a second argument says so,
+// a value.
+func matches(call goja.FunctionCall) func(param) bool {
+	name := call.Argument(0).String()
+	if v := call.Argument(1); !goja.IsUndefined(v) {
+		value := v.String()
+		return func(q param) bool { return q.name == name && q.value == value }
+	}
+	return func(q param) bool { return q.name == name }
 }
 
 var paramsMethods = map[string]native.Method[*classes]{
@@ -192,33 +212,33 @@ var paramsMethods = map[string]native.Method[*classes]{
 	}},
 	"getAll": {Arity: 1, Call: func(c *classes, call goja.FunctionCall) goja.Value {
 		var values []string
+		name := call.Argument(0).String()
 		for _, q := range c.paramsOf(call.This).list {
-			if q.name == call.Argument(0).String() {
+			if q.name == name {
 				values = append(values, q.value)
 			}
 		}
 		return native.Strings(c.vm, values)
 	}},
 	"has": {Arity: 1, Call: func(c *classes, call goja.FunctionCall) goja.Value {
-		name := call.Argument(0).String()
-		found := slices.ContainsFunc(c.paramsOf(call.This).list, func(q param) bool { return q.name == name })
-		return c.vm.Runtime().ToValue(found)
+		return c.vm.Runtime().ToValue(slices.ContainsFunc(c.paramsOf(call.This).list, matches(call)))
 	}},
 	"append": {Arity: 2, Call: func(c *classes, call goja.FunctionCall) goja.Value {
 		p := c.paramsOf(call.This)
 		return p.update(append(p.list, param{call.Argument(0).String(), call.Argument(1).String()}))
 	}},
 	"set": {Arity: 2, Call: func(c *classes, call goja.FunctionCall) goja.Value {
-		p, name := c.paramsOf(call.This), call.Argument(0).String()
-		at := slices.IndexFunc(p.list, func(q param) bool { return q.name == name })
+		p, q := c.paramsOf(call.This), param{call.Argument(0).String(), call.Argument(1).String()}
+		same := func(other param) bool { return other.name == q.name }
+		at := slices.IndexFunc(p.list, same)
 		if at < 0 {
 			at = len(p.list)
 		}
-		return p.update(slices.Insert(without(p.list, name), at, param{name, call.Argument(1).String()}))
+		return p.update(slices.Insert(slices.DeleteFunc(p.list, same), at, q))
 	}},
 	"delete": {Arity: 1, Call: func(c *classes, call goja.FunctionCall) goja.Value {
 		p := c.paramsOf(call.This)
-		return p.update(without(p.list, call.Argument(0).String()))
+		return p.update(slices.DeleteFunc(p.list, matches(call)))
 	}},
 	"sort": {Call: func(c *classes, call goja.FunctionCall) goja.Value {
 		p := c.paramsOf(call.This)

@@ -6,6 +6,7 @@ package weburl
 import (
 	"reflect"
 	"slices"
+	"strings"
 
 	"github.com/dop251/goja"
 	"github.com/nlnwa/whatwg-url/url"
@@ -47,12 +48,17 @@ func (c *classes) class(name string, construct func(goja.ConstructorCall) goja.D
 		return obj
 	}).(*goja.Object)
 	proto = class.Get("prototype").(*goja.Object)
-	c.define(class, "name", c.vm.Runtime().ToValue(name))
+	native.Define(c.vm, class, "name", c.vm.Runtime().ToValue(name))
 	if err := proto.SetSymbol(goja.SymToStringTag, name); err != nil {
 		c.vm.Throw(err)
 	}
-	for name, m := range methods {
-		c.define(proto, name, c.vm.Func(name, m.Arity, func(call goja.FunctionCall) goja.Value { return m.Call(c, call) }))
+	for method, m := range methods {
+		native.Define(c.vm, proto, method, c.vm.Func(method, m.Arity, func(call goja.FunctionCall) goja.Value {
+			if len(call.Arguments) < m.Arity {
+				c.vm.ThrowType("%s.%s: not enough arguments, expected %d, got %d", name, method, m.Arity, len(call.Arguments))
+			}
+			return m.Call(c, call)
+		}))
 	}
 	return class, proto
 }
@@ -63,42 +69,55 @@ func (c *classes) adopt(obj, proto *goja.Object) {
 	}
 }
 
-// define sets a property that is not enumerable.
-func (c *classes) define(obj *goja.Object, name string, v goja.Value) {
-	if err := obj.DefineDataProperty(name, v, goja.FLAG_TRUE, goja.FLAG_TRUE, goja.FLAG_FALSE); err != nil {
-		c.vm.Throw(err)
-	}
-}
-
 func (c *classes) urlClass() *goja.Object {
 	if c.url != nil {
 		return c.url
 	}
-	c.url, _ = c.class("URL", func(call goja.ConstructorCall) goja.DynamicObject {
-		u, err := c.parse(call.Arguments)
+	var proto *goja.Object
+	c.url, proto = c.class("URL", func(call goja.ConstructorCall) goja.DynamicObject {
+		u, err := c.parse("URL", call.Arguments)
 		if err != nil {
-			c.vm.ThrowType("Invalid URL: %s", call.Argument(0).String())
+			c.invalid(call.Argument(0), err)
 		}
 		return &webURL{c: c, u: u}
 	}, map[string]native.Method[*classes]{
 		"toString": {Call: hrefOf}, "toJSON": {Call: hrefOf},
 	})
-	c.define(c.url, "canParse", c.vm.Func("canParse", 1, func(call goja.FunctionCall) goja.Value {
-		_, err := c.parse(call.Arguments)
+	native.Define(c.vm, c.url, "canParse", c.vm.Func("canParse", 1, func(call goja.FunctionCall) goja.Value {
+		_, err := c.parse("URL.canParse", call.Arguments)
 		return c.vm.Runtime().ToValue(err == nil)
+	}))
+	native.Define(c.vm, c.url, "parse", c.vm.Func("parse", 1, func(call goja.FunctionCall) goja.Value {
+		u, err := c.parse("URL.parse", call.Arguments)
+		if err != nil {
+			return goja.Null()
+		}
+		obj := c.vm.Runtime().NewDynamicObject(&webURL{c: c, u: u})
+		c.adopt(obj, proto)
+		return obj
 	}))
 	return c.url
 }
 
 // parse reads the arguments url and base.
-func (c *classes) parse(args []goja.Value) (*url.Url, error) {
+func (c *classes) parse(what string, args []goja.Value) (*url.Url, error) {
 	if len(args) == 0 {
-		c.vm.ThrowType("URL: expected a URL as first argument")
+		c.vm.ThrowType("%s: expected a URL as first argument", what)
 	}
-	if len(args) > 1 && !goja.IsUndefined(args[1]) {
-		return url.ParseRef(args[1].String(), args[0].String())
+	base := goja.Undefined()
+	if len(args) > 1 {
+		base = args[1]
 	}
-	return url.Parse(args[0].String())
+	return parseURL(args[0].String(), base.String(), !goja.IsUndefined(base))
+}
+
+// invalid throws what is wrong with a URL.
+func (c *classes) invalid(v goja.Value, err error) {
+	text := v.String()
+	if len(text) > 200 {
+		c.vm.ThrowType("Invalid URL: %s…: %v", strings.ToValidUTF8(text[:200], ""), err)
+	}
+	c.vm.ThrowType("Invalid URL: %s", text)
 }
 
 func hrefOf(c *classes, call goja.FunctionCall) goja.Value {
@@ -128,10 +147,7 @@ func (w *webURL) Get(key string) goja.Value {
 	case "href":
 		text = w.u.Href(false)
 	case "origin":
-		text = "null"
-		if w.u.IsSpecialScheme() && w.u.Scheme() != "file" {
-			text = w.u.Protocol() + "//" + w.u.Host()
-		}
+		text = origin(w.u)
 	case "protocol":
 		text = w.u.Protocol()
 	case "username":
@@ -165,14 +181,41 @@ func (w *webURL) Get(key string) goja.Value {
 // Set implements goja.DynamicObject. As in browsers, a value that does not fit
 // changes nothing, except that href must be a URL.
 func (w *webURL) Set(key string, v goja.Value) bool {
+	if key == "searchParams" || key == "origin" {
+		w.c.vm.ThrowType("URL.%s cannot be set", key)
+	}
+	if !w.Has(key) {
+		w.c.vm.ThrowType("URL has no member %q to be set", key)
+	}
 	text := v.String()
-	switch key {
-	case "href":
-		u, err := url.Parse(text)
+	if key == "href" {
+		u, err := parseURL(text, "", false)
 		if err != nil {
-			w.c.vm.ThrowType("Invalid URL: %s", text)
+			w.c.invalid(v, err)
 		}
 		*w.u = *u
+	} else if w.fits(key, text) {
+		w.change(key, text)
+	}
+	if w.params != nil && (key == "href" || key == "search") {
+		w.params.list = parse(w.u.Query())
+	}
+	return true
+}
+
+// fits tells whether a part stays within bounds.
+func (w *webURL) fits(key, text string) bool {
+	switch key {
+	case "search", "hash":
+		return len(text)+len(w.u.Pathname()) <= maxURL
+	case "pathname":
+		return len(text) <= maxURL && segments(text) == nil
+	}
+	return len(text) <= maxAuthority
+}
+
+func (w *webURL) change(key, text string) {
+	switch key {
 	case "protocol":
 		w.u.SetProtocol(text)
 	case "username":
@@ -191,13 +234,20 @@ func (w *webURL) Set(key string, v goja.Value) bool {
 		w.u.SetSearch(text)
 	case "hash":
 		w.u.SetHash(text)
-	default:
-		return false
 	}
-	if w.params != nil && (key == "href" || key == "search") {
-		w.params.list = parse(w.u.Query())
+}
+
+// origin is the scheme, host and port of a URL; "null" where that means nothing.
+func origin(u *url.Url) string {
+	switch u.Scheme() {
+	case "http", "https", "ws", "wss", "ftp":
+		return u.Protocol() + "//" + u.Host()
+	case "blob":
+		if inner, err := parseURL(u.Pathname(), "", false); err == nil && (inner.Scheme() == "http" || inner.Scheme() == "https") {
+			return origin(inner)
+		}
 	}
-	return true
+	return "null"
 }
 
 // Has implements goja.DynamicObject.
