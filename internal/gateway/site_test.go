@@ -15,7 +15,9 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/zap"
@@ -143,6 +145,24 @@ func TestSite(t *testing.T) {
 			}
 		}
 	}
+	// twice writes again when a timer of the hook is due.
+	twice := func(w http.ResponseWriter, r *http.Request) error {
+		w.Header().Set("Content-Type", "text/plain")
+		w.Header().Set("Content-Length", "4")
+		_, _ = io.WriteString(w, "ne")
+		time.Sleep(10 * time.Millisecond) //nolint:forbidigo // as a slow upstream does
+		_, err := io.WriteString(w, "xt")
+		return err
+	}
+	// patient writes until nobody listens any more.
+	patient := func(w http.ResponseWriter, r *http.Request) error {
+		for {
+			if _, err := w.Write(nil); err != nil {
+				return err
+			}
+			time.Sleep(50 * time.Millisecond) //nolint:forbidigo // as a slow upstream does
+		}
+	}
 	plain := "Content-Length: 4 Content-Type: text/plain|"
 	tests := map[string]struct {
 		code   string
@@ -158,36 +178,41 @@ func TestSite(t *testing.T) {
 		"there is no service and no route": {code: `export const requestHandler = (ctx) => ctx.response().json([ctx.service(), ctx.route(), ctx.namespace().name])`, want: `200 Content-Length: 21 Content-Type: application/json|[null,null,"default"]`},
 		"an endless loop":                  {code: `export const requestModifier = () => { for (;;); }`, want: "500 Content-Length: 0|"},
 
-		"header":                         {code: modifier + `up.headers.set("X-A", up.headers.get("content-type"))}`, want: "200 Content-Length: 4 Content-Type: text/plain X-A: text/plain|next"},
-		"header, later":                  {code: modifier + `await new Promise((r) => setTimeout(r, 2)); up.headers.set("X-A", "b")}`, want: "200 Content-Length: 4 Content-Type: text/plain X-A: b|next"},
-		"status":                         {code: modifier + `up.statusCode = 404}`, want: "404 " + plain + "next"},
-		"reading":                        {code: modifier + `up.headers.set("X-A", text(await up.readBody()))}`, want: "200 Content-Length: 4 Content-Type: text/plain X-A: next|next"},
-		"reading and writing":            {code: modifier + `up.writeBody(text(await up.readBody()) + "!")}`, want: "200 Content-Length: 5 Content-Type: text/plain|next!"},
-		"writing":                        {code: modifier + `up.writeBody("other")}`, want: "200 Content-Length: 5 Content-Type: text/plain|other"},
-		"writing nothing":                {code: modifier + `up.writeBody("")}`, want: "200 Content-Length: 0 Content-Type: text/plain|"},
-		"no content":                     {code: modifier + `up.status(204)}`, want: "204 Content-Type: text/plain|"},
-		"a length by script":             {code: modifier + `up.headers.set("Content-Length", "1"); up.headers.set("Connection", "close")}`, want: "200 " + plain + "next"},
-		"a length and a body by script":  {code: modifier + `up.writeBody("other"); up.headers.set("Content-Length", "1")}`, want: "200 Content-Length: 5 Content-Type: text/plain|other"},
-		"answering":                      {code: `let r; export const requestModifier = (ctx) => { r = ctx.response() };` + modifier + `r.status(403).send("denied")}`, want: "403 Content-Length: 6 Content-Type: text/plain|denied"},
-		"throwing":                       {code: modifier + `throw new Error("x")}`, want: "500 Content-Length: 0|"},
-		"throwing after reading":         {code: modifier + `await up.readBody(); throw new Error("x")}`, want: "500 Content-Length: 0|"},
-		"throwing at an endless answer":  {code: modifier + `throw new Error("x")}`, next: abort, want: "500 Content-Length: 0|"},
-		"reading too much":               {code: modifier + `await up.readBody()}`, next: say(strings.Repeat("x", 100)), want: "500 Content-Length: 0|"},
-		"reading too much, and goes on":  {code: modifier + `await up.readBody().catch(() => up.headers.set("X-A", "big"))}`, next: say(strings.Repeat("x", 100)), want: "200 Content-Length: 100 Content-Type: text/plain X-A: big|" + strings.Repeat("x", 100)},
-		"reading without waiting for it": {code: modifier + `up.readBody()}`, want: "200 " + plain + "next"},
-		"HEAD":                           {code: modifier + `up.headers.set("X-A", (await up.readBody()).byteLength)}`, method: "HEAD", want: "200 Content-Length: 4 Content-Type: text/plain X-A: 4|"},
-		"HEAD, writing":                  {code: modifier + `up.writeBody("other")}`, method: "HEAD", want: "200 Content-Length: 5 Content-Type: text/plain|"},
-		"gzip":                           {code: modifier + `up.headers.set("X-A", text(await up.readBody()))}`, next: zipped, want: "200 Content-Encoding: gzip Content-Length: 30 X-A: zipped|" + gzipped(t, "zipped")},
-		"gzip, writing":                  {code: modifier + `up.writeBody(text(await up.readBody()) + "?")}`, next: zipped, want: "200 Content-Length: 7 Content-Type: text/plain; charset=utf-8|zipped?"},
-		"trailers":                       {code: modifier + `up.headers.set("X-A", "b")}`, next: trailers, want: "200 Content-Type: text/plain; charset=utf-8 X-A: b|body|X-More: 5|X-Sum: 4"},
-		"trailers, reading":              {code: modifier + `up.headers.set("X-A", text(await up.readBody()))}`, next: trailers, want: "200 Content-Type: text/plain; charset=utf-8 X-A: body|body|X-More: 5|X-Sum: 4"},
-		"trailers, writing":              {code: modifier + `up.writeBody("other")}`, next: trailers, want: "200 Content-Length: 5 Content-Type: text/plain; charset=utf-8|other"},
-		"event stream":                   {code: modifier + `up.headers.set("X-A", "b")}`, next: stream, want: "200 Content-Length: 9 Content-Type: text/event-stream; charset=utf-8 X-A: b|data: 1\n\n"},
-		"event stream, reading":          {code: modifier + `up.headers.set("X-A", await up.readBody().catch((e) => "no end"))}`, next: stream, want: "200 Content-Length: 9 Content-Type: text/event-stream; charset=utf-8 X-A: no end|data: 1\n\n"},
-		"event stream, writing":          {code: modifier + `up.writeBody("other")}`, next: stream, want: "200 Content-Length: 5 Content-Type: text/event-stream; charset=utf-8|other"},
-		"nothing written":                {code: modifier + `up.headers.set("X-A", "b")}`, next: func(http.ResponseWriter, *http.Request) error { return nil }, want: "200 Content-Length: 0 X-A: b|"},
-		"nothing written, writing":       {code: modifier + `up.writeBody("x")}`, next: func(http.ResponseWriter, *http.Request) error { return nil }, want: "200 Content-Length: 1 Content-Type: text/plain; charset=utf-8|x"},
-		"next fails":                     {code: modifier + `}`, next: refuses(404), want: "404 Content-Length: 0 X-Next: yes|"},
+		"header":                          {code: modifier + `up.headers.set("X-A", up.headers.get("content-type"))}`, want: "200 Content-Length: 4 Content-Type: text/plain X-A: text/plain|next"},
+		"header, later":                   {code: modifier + `await new Promise((r) => setTimeout(r, 2)); up.headers.set("X-A", "b")}`, want: "200 Content-Length: 4 Content-Type: text/plain X-A: b|next"},
+		"status":                          {code: modifier + `up.statusCode = 404}`, want: "404 " + plain + "next"},
+		"reading":                         {code: modifier + `up.headers.set("X-A", text(await up.readBody()))}`, want: "200 Content-Length: 4 Content-Type: text/plain X-A: next|next"},
+		"reading and writing":             {code: modifier + `up.writeBody(text(await up.readBody()) + "!")}`, want: "200 Content-Length: 5 Content-Type: text/plain|next!"},
+		"writing":                         {code: modifier + `up.writeBody("other")}`, want: "200 Content-Length: 5 Content-Type: text/plain|other"},
+		"writing nothing":                 {code: modifier + `up.writeBody("")}`, want: "200 Content-Length: 0 Content-Type: text/plain|"},
+		"no content":                      {code: modifier + `up.status(204)}`, want: "204 Content-Type: text/plain|"},
+		"a length by script":              {code: modifier + `up.headers.set("Content-Length", "1"); up.headers.set("Connection", "close")}`, want: "200 " + plain + "next"},
+		"a length and a body by script":   {code: modifier + `up.writeBody("other"); up.headers.set("Content-Length", "1")}`, want: "200 Content-Length: 5 Content-Type: text/plain|other"},
+		"answering":                       {code: `let r; export const requestModifier = (ctx) => { r = ctx.response() };` + modifier + `r.status(403).send("denied")}`, want: "403 Content-Length: 6 Content-Type: text/plain|denied"},
+		"throwing":                        {code: modifier + `throw new Error("x")}`, want: "500 Content-Length: 0|"},
+		"throwing after reading":          {code: modifier + `await up.readBody(); throw new Error("x")}`, want: "500 Content-Length: 0|"},
+		"throwing at an endless answer":   {code: modifier + `throw new Error("x")}`, next: abort, want: "500 Content-Length: 0|"},
+		"reading too much":                {code: modifier + `await up.readBody()}`, next: say(strings.Repeat("x", 100)), want: "500 Content-Length: 0|"},
+		"reading too much, and goes on":   {code: modifier + `await up.readBody().catch(() => up.headers.set("X-A", "big"))}`, next: say(strings.Repeat("x", 100)), want: "200 Content-Length: 100 Content-Type: text/plain X-A: big|" + strings.Repeat("x", 100)},
+		"reading, but not for long":       {code: modifier + `await Promise.race([up.readBody(), new Promise((r) => setTimeout(r, 1))]); up.headers.set("X-A", "b")}`, next: twice, want: "200 Content-Length: 4 Content-Type: text/plain X-A: b|next"},
+		"a Response":                      {code: modifier + `return new Response("other", { status: 201, headers: { "X-A": "b" } })}`, want: "201 Content-Length: 5 Content-Type: text/plain;charset=UTF-8 X-A: b|other"},
+		"a Response after reading":        {code: modifier + `return new Response(await up.readBody())}`, want: "200 Content-Length: 4 Content-Type: text/plain; charset=utf-8|next"},
+		"a Response to HEAD":              {code: modifier + `return new Response("other")}`, method: "HEAD", want: "200 Content-Length: 5 Content-Type: text/plain;charset=UTF-8|"},
+		"reading for longer than allowed": {code: modifier + `await up.readBody()}`, next: patient, want: "500 Content-Length: 0|"},
+		"reading without waiting for it":  {code: modifier + `up.readBody()}`, want: "200 " + plain + "next"},
+		"HEAD":                            {code: modifier + `up.headers.set("X-A", (await up.readBody()).byteLength)}`, method: "HEAD", want: "200 Content-Length: 4 Content-Type: text/plain X-A: 4|"},
+		"HEAD, writing":                   {code: modifier + `up.writeBody("other")}`, method: "HEAD", want: "200 Content-Length: 5 Content-Type: text/plain|"},
+		"gzip":                            {code: modifier + `up.headers.set("X-A", text(await up.readBody()))}`, next: zipped, want: "200 Content-Encoding: gzip Content-Length: 30 X-A: zipped|" + gzipped(t, "zipped")},
+		"gzip, writing":                   {code: modifier + `up.writeBody(text(await up.readBody()) + "?")}`, next: zipped, want: "200 Content-Length: 7 Content-Type: text/plain; charset=utf-8|zipped?"},
+		"trailers":                        {code: modifier + `up.headers.set("X-A", "b")}`, next: trailers, want: "200 Content-Type: text/plain; charset=utf-8 X-A: b|body|X-More: 5|X-Sum: 4"},
+		"trailers, reading":               {code: modifier + `up.headers.set("X-A", text(await up.readBody()))}`, next: trailers, want: "200 Content-Type: text/plain; charset=utf-8 X-A: body|body|X-More: 5|X-Sum: 4"},
+		"trailers, writing":               {code: modifier + `up.writeBody("other")}`, next: trailers, want: "200 Content-Length: 5 Content-Type: text/plain; charset=utf-8|other"},
+		"event stream":                    {code: modifier + `up.headers.set("X-A", "b")}`, next: stream, want: "200 Content-Length: 9 Content-Type: text/event-stream; charset=utf-8 X-A: b|data: 1\n\n"},
+		"event stream, reading":           {code: modifier + `up.headers.set("X-A", await up.readBody().catch((e) => "no end"))}`, next: stream, want: "200 Content-Length: 9 Content-Type: text/event-stream; charset=utf-8 X-A: no end|data: 1\n\n"},
+		"event stream, writing":           {code: modifier + `up.writeBody("other")}`, next: stream, want: "200 Content-Length: 5 Content-Type: text/event-stream; charset=utf-8|other"},
+		"nothing written":                 {code: modifier + `up.headers.set("X-A", "b")}`, next: func(http.ResponseWriter, *http.Request) error { return nil }, want: "200 Content-Length: 0 X-A: b|"},
+		"nothing written, writing":        {code: modifier + `up.writeBody("x")}`, next: func(http.ResponseWriter, *http.Request) error { return nil }, want: "200 Content-Length: 1 Content-Type: text/plain; charset=utf-8|x"},
+		"next fails":                      {code: modifier + `}`, next: refuses(404), want: "404 Content-Length: 0 X-Next: yes|"},
 
 		"errorHandler":                 {code: `export const errorHandler = (ctx, e) => ctx.response().status(418).send(e.status + " " + e.message)`, next: refuses(404), want: "418 Content-Length: 16 Content-Type: text/plain; charset=utf-8 X-Next: yes|404 next refuses"},
 		"errorHandler, no error":       {code: `export const errorHandler = (ctx, e) => ctx.response().status(418).send(e.message)`, want: "200 " + plain + "next"},
@@ -209,7 +234,7 @@ func TestSite(t *testing.T) {
 			if method == "" {
 				method = http.MethodGet
 			}
-			srv := serve(t, newSite(t, tt.code, js.Limits{Body: 50}), next)
+			srv := serve(t, newSite(t, tt.code, js.Limits{Body: 50, Timeout: 500 * time.Millisecond}), next)
 			for range 2 { // on a new VM, and on a used one
 				if diff := cmp.Diff(tt.want, get(t, srv, method)); diff != "" {
 					t.Errorf("(-want +got):\n%s", diff)
@@ -351,9 +376,9 @@ func TestSiteEarlyHints(t *testing.T) {
 // A handler that panics while the hook waits for its body leaves a site that works.
 func TestSitePanic(t *testing.T) {
 	site := newSite(t, `export const responseModifier = async (ctx, up) => { await up.readBody() }`, js.Limits{VMs: 1})
-	fails := true
+	var works atomic.Bool
 	srv := serve(t, site, func(w http.ResponseWriter, r *http.Request) error {
-		if fails {
+		if !works.Load() {
 			_, _ = io.WriteString(w, "half")
 			panic(http.ErrAbortHandler)
 		}
@@ -364,7 +389,7 @@ func TestSitePanic(t *testing.T) {
 			t.Error("half an answer looked like a whole one")
 		}
 	}
-	fails = false
+	works.Store(true)
 	if got := get(t, srv, http.MethodGet); got != "200 Content-Length: 4 Content-Type: text/plain|next" {
 		t.Error(got)
 	}

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"io"
 	"maps"
@@ -30,6 +31,7 @@ type siteWriter struct {
 	held    []byte            // the body so far, for run
 	late    http.Header       // what next sets after the header, as long as that is not sent on: trailers
 	err     error             // of responseModifier
+	broken  bool              // the client has got a part of an answer that it must not take for a whole one
 }
 
 // writerState says what becomes of what next writes.
@@ -63,6 +65,8 @@ func (s *siteWriter) answer(next Next) error {
 	switch {
 	case s.state == failed:
 		return s.err
+	case s.broken:
+		panic(http.ErrAbortHandler)
 	case s.state == dropping:
 		return nil // the client has its answer, whatever has become of this one
 	case err != nil:
@@ -73,6 +77,9 @@ func (s *siteWriter) answer(next Next) error {
 	if s.state == holding {
 		s.run.Deliver(s.held)
 		s.finish()
+	}
+	if s.broken {
+		panic(http.ErrAbortHandler)
 	}
 	return s.err
 }
@@ -107,6 +114,7 @@ func (s *siteWriter) WriteHeader(status int) {
 		s.w.WriteHeader(status) // the answer is still to come
 	case !s.modifies, s.upgrades(status):
 		s.state = passing
+		s.visit.release() // for what may be long
 		s.w.WriteHeader(status)
 	default:
 		s.modify(status)
@@ -161,9 +169,11 @@ func (s *siteWriter) finish() {
 	replaced := run.Replaced() || res.Body == http.NoBody
 	s.framing.restore(header, res, replaced)
 	s.w.WriteHeader(res.StatusCode)
-	if res.Body != nil {
-		io.Copy(s.w, res.Body) //nolint:errcheck // it is the client that has gone
-		res.Body.Close()       //nolint:errcheck // it is in memory
+	switch {
+	case res.Body != nil:
+		s.send(res.Body, replaced && res.ContentLength < 0)
+	case !replaced && len(s.held) > 0: // the hook has settled without it
+		s.send(io.NopCloser(bytes.NewReader(s.held)), false)
 	}
 	if replaced {
 		s.state, s.late = dropping, http.Header{}
@@ -171,6 +181,30 @@ func (s *siteWriter) finish() {
 	}
 	maps.Copy(header, s.late)
 	s.state, s.late, s.held = passing, nil, nil
+}
+
+// send sends a body. One of unknown length may be a stream of events.
+func (s *siteWriter) send(body io.ReadCloser, flush bool) {
+	defer body.Close() //nolint:errcheck // all that matters is told by reading
+	to := io.Writer(s.w)
+	if flush {
+		to = flushing{s.w}
+	}
+	if _, err := io.Copy(to, body); err != nil && !errors.Is(err, http.ErrBodyNotAllowed) {
+		s.broken = true
+	}
+}
+
+// flushing sends each piece at once.
+type flushing struct{ http.ResponseWriter }
+
+// Write implements [io.Writer].
+func (f flushing) Write(p []byte) (int, error) {
+	n, err := f.ResponseWriter.Write(p)
+	if err == nil {
+		err = http.NewResponseController(f.ResponseWriter).Flush()
+	}
+	return n, err
 }
 
 // fail notes that the hook has failed. Nothing has been sent.
@@ -209,8 +243,11 @@ func (s *siteWriter) hold(p []byte) {
 		s.held = make([]byte, 0, min(max(s.res.ContentLength, int64(len(p))), limit))
 	}
 	s.held = append(s.held, p...)
-	if int64(len(s.held)) > limit {
+	switch {
+	case int64(len(s.held)) > limit:
 		s.run.Deliver(s.held)
+		s.finish()
+	case s.run.Resume():
 		s.finish()
 	}
 }
@@ -245,6 +282,7 @@ func (s *siteWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	conn, buf, err := http.NewResponseController(s.w).Hijack()
 	if err == nil && s.state == untouched {
 		s.state = passing
+		s.visit.release()
 	}
 	return conn, buf, err
 }

@@ -34,6 +34,10 @@ func (s *Scope) StartResponseModifier(vm *js.VM, resp *http.Response) *ResponseR
 // Wait goes on with the hook until it has settled or waits for the body.
 func (r *ResponseRun) Wait() { r.run.WaitUntil(r.WantsBody) }
 
+// Resume goes on with the hook as far as it gets without waiting, and tells whether it has settled:
+// also because its time is up.
+func (r *ResponseRun) Resume() bool { return r.run.Resume() }
+
 // Done tells whether the hook has settled.
 func (r *ResponseRun) Done() bool { return r.run.Done() }
 
