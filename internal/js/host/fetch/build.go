@@ -45,6 +45,7 @@ func (r *Request) build(x *exchange, b *body) (*http.Request, error) {
 func (c *classes) pipe(x *exchange, b *body) io.ReadCloser {
 	vm := c.vm
 	r, w := io.Pipe()
+	context.AfterFunc(x.ctx, func() { _ = r.CloseWithError(context.Cause(x.ctx)) }) // or net/http waits for more
 	gone := false // whether nobody reads r any more
 	sent := stream.Each(vm, b.stream, func(data []byte) goja.Value {
 		chunk := slices.Clone(data)
@@ -68,12 +69,6 @@ func (c *classes) pipe(x *exchange, b *body) io.ReadCloser {
 		}
 	})
 	return r
-}
-
-// came tells whether the request that the hook was called for came with that Host.
-// A Host that is copied from there with the other headers would be wrong elsewhere.
-func (c *classes) came(host string) bool {
-	return c.incoming.call != 0 && c.incoming.call == c.vm.Call() && c.incoming.host == host
 }
 
 // outgoing is the header that is sent: that of r, without what net/http decides.

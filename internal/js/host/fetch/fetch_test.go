@@ -12,9 +12,13 @@ import (
 	"time"
 
 	"github.com/dgate-io/caddy-dgate/internal/js"
+	"github.com/dgate-io/caddy-dgate/internal/js/host/abort"
+	"github.com/dgate-io/caddy-dgate/internal/js/host/domexception"
+	"github.com/dgate-io/caddy-dgate/internal/js/host/encoding"
 	"github.com/dgate-io/caddy-dgate/internal/js/host/fetch"
 	"github.com/dgate-io/caddy-dgate/internal/js/host/headers"
 	"github.com/dgate-io/caddy-dgate/internal/js/host/hosttest"
+	"github.com/dgate-io/caddy-dgate/internal/js/host/stream"
 	"github.com/dgate-io/caddy-dgate/internal/js/host/weburl"
 )
 
@@ -42,6 +46,12 @@ func server(t *testing.T) *httptest.Server {
 		<-r.Context().Done()
 	})
 	mux.HandleFunc("/big", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(make([]byte, 5000)) })
+	mux.HandleFunc("/two", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ab") })
+	mux.HandleFunc("/whole", func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		fmt.Fprintf(w, `{"method":%q,"host":%q,"x":%q,"length":%d,"body":%q,"type":%q,"connection":%q,"encoding":%q}`, r.Method, r.Host, r.Header.Get("X-A"),
+			r.ContentLength, body, r.Header.Get("Content-Type"), r.Header.Get("Connection"), r.Header.Get("Accept-Encoding"))
+	})
 	mux.HandleFunc("/404", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(404) })
 	srv := httptest.NewServer(mux)
 	t.Cleanup(srv.Close)
@@ -53,10 +63,16 @@ func newHost(t *testing.T, opts fetch.Options) (hosttest.Host, *httptest.Server)
 	client := fetch.New(opts)
 	t.Cleanup(client.Close)
 	return hosttest.Host{
-		Modules: []js.Module{client.Module()}, Globals: slices.Concat(weburl.Globals(), fetch.Globals(), []js.Global{client.Global(), headers.Global()}),
+		Modules: []js.Module{client.Module()}, Globals: globals(client),
 		Limits:  js.Limits{Body: 4096, Timeout: 5 * time.Second},
 		Prelude: `import http from "dgate/http"; const B = "` + srv.URL + `";`,
 	}, srv
+}
+
+// globals are those that scripts here use.
+func globals(client *fetch.Client) []js.Global {
+	return slices.Concat(weburl.Globals(), fetch.Globals(), stream.Globals(), abort.Globals(), encoding.Globals(),
+		[]js.Global{client.Global(), headers.Global(), domexception.Global()})
 }
 
 func TestFetch(t *testing.T) {

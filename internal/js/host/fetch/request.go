@@ -28,6 +28,7 @@ type Request struct {
 	redirect string        // follow, manual or error
 	timeout  time.Duration // of fetch; 0: none
 	signal   *goja.Object  // an AbortSignal, nil as long as there is none
+	host     string        // that it has come in with; empty for what a script has made
 }
 
 var _ goja.DynamicObject = (*Request)(nil)
@@ -36,6 +37,7 @@ var requestKeys = []string{"method", "url", "headers", "bodyUsed", "redirect"} /
 
 // Get implements goja.DynamicObject.
 func (r *Request) Get(key string) goja.Value {
+	r.c.saw(r)
 	rt := r.c.vm.Runtime()
 	switch key {
 	case "method":
@@ -90,6 +92,7 @@ func init() { // the methods make objects of the class
 func (c *classes) readRequest(what string, input, options goja.Value) *Request {
 	r := &Request{message: message{c: c}, method: http.MethodGet, redirect: "follow"}
 	if from, ok := native.Data[*Request](input); ok {
+		c.saw(from)
 		r.method, r.url, r.redirect = from.method, from.url, from.redirect
 		r.timeout, r.signal = from.timeout, from.signal
 		r.header = from.header.Clone()
@@ -260,7 +263,7 @@ func NewRequest(vm *js.VM, init RequestInit) *goja.Object {
 	}
 	if init.Host != "" {
 		r.header["Host"] = []string{init.Host}
-		c.incoming = incoming{vm.Call(), init.Host}
+		r.host = init.Host
 	}
 	if init.Body != nil {
 		r.body = &body{src: &source{r: init.Body, size: init.Size, over: init.TooLarge}}
@@ -268,10 +271,23 @@ func NewRequest(vm *js.VM, init RequestInit) *goja.Object {
 	return c.requests().Object(r)
 }
 
-// incoming says which Host the request of a call came with.
+// incoming says which Host the request came with that a call has looked at. A Host
+// that is copied from there with the other headers would be wrong elsewhere.
 type incoming struct {
 	call uint64
 	host string
+}
+
+// saw remembers with which Host a request has come in.
+func (c *classes) saw(r *Request) {
+	if r.host != "" {
+		c.incoming = incoming{c.vm.Call(), r.host}
+	}
+}
+
+// came tells whether the request of the running call came with that Host.
+func (c *classes) came(host string) bool {
+	return c.incoming.call == c.vm.Call() && c.incoming.host == host
 }
 
 var (

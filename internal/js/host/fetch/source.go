@@ -87,18 +87,22 @@ type source struct {
 	size int64     // -1 if it is not known
 	x    *exchange // that it belongs to; nil for a request's
 	over error     // what reading the whole fails with if it is too large; may be nil
+	err  error     // that it has ended with
 }
 
 // Read implements io.Reader.
 func (s *source) Read(p []byte) (int, error) {
+	if s.err != nil {
+		return 0, s.err // what is below may have been closed since
+	}
 	n, err := s.r.Read(p)
-	if err != nil && s.x != nil {
+	if s.err = err; err != nil && s.x != nil {
 		if !errors.Is(err, io.EOF) {
-			err = s.x.failed(err)
+			s.err = s.x.failed(err)
 		}
 		s.x.end()
 	}
-	return n, err
+	return n, s.err
 }
 
 // Close implements io.Closer. It ends the request behind an answer.

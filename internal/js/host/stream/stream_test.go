@@ -167,7 +167,7 @@ func TestTransform(t *testing.T) {
 		"async":            {Code: `return all(sends(1, 2).pipeThrough(new TransformStream({ async transform(x, c) { await null; c.enqueue(x * 2) } })))`, Want: `[2,4]`},
 		"start":            {Code: `return all(sends(1).pipeThrough(new TransformStream({ async start(c) { await null; c.enqueue(0) } })))`, Want: `[0,1]`},
 		"written by hand":  {Code: `const { readable, writable } = new TransformStream(), w = writable.getWriter(); const done = (async () => { await w.write("a"); await w.write("b"); await w.close() })(); const l = await all(readable); await done; return l`, Want: `["a","b"]`},
-		"nothing is lost":  {Code: `const n = 100, s = ReadableStream.from(Array.from({ length: n }, (_, i) => i)); return (await all(s.pipeThrough(new TransformStream()).pipeThrough(new TransformStream({}, undefined, { highWaterMark: 3 })))).length`, Want: `100`},
+		"nothing is lost":  {Code: `const n = 30, s = ReadableStream.from(Array.from({ length: n }, (_, i) => i)); return (await all(s.pipeThrough(new TransformStream()).pipeThrough(new TransformStream({}, undefined, { highWaterMark: 3 })))).length`, Want: `30`},
 		"transform throws": {Code: `const t = new TransformStream({ transform() { throw new Error("x") } }); const w = t.writable.getWriter(); const a = fails(w.write(1)); return [await fails(all(t.readable)), await a, await fails(w.closed)]`, Want: `["Error: x","Error: x","Error: x"]`},
 		"flush throws":     {Code: `return fails(all(sends(1).pipeThrough(new TransformStream({ flush() { throw new Error("x") } }))))`, Want: `"Error: x"`},
 		"error":            {Code: `return fails(all(sends(1).pipeThrough(new TransformStream({ transform(x, c) { c.error("why") } }))))`, Want: `"why"`},
