@@ -218,7 +218,7 @@ func (b *bundler) unknown(spec string) string {
 		msg += "; built in: " + strings.Join(host, ", ")
 	}
 	if !reserved(spec) {
-		msg += "; a route must list the modules that its entry imports"
+		msg += "; modules that the entry imports must be listed after it"
 	}
 	return msg
 }

@@ -195,11 +195,11 @@ func TestImportErrors(t *testing.T) {
 		sources []Source
 		want    []failure
 	}{
-		"unknown":           {[]Source{ts("\nimport 'nope'\n"), lib}, []failure{{"import", "main.ts:2:8", `module "nope" not found; modules: lib; built in: dgate/test; a route must list the modules that its entry imports`}}},
+		"unknown":           {[]Source{ts("\nimport 'nope'\n"), lib}, []failure{{"import", "main.ts:2:8", `module "nope" not found; modules: lib; built in: dgate/test; modules that the entry imports must be listed after it`}}},
 		"unknown of ours":   {[]Source{ts("import 'dgate/x'"), lib}, []failure{{"import", "main.ts:1:8", `module "dgate/x" not found; built in: dgate/test`}}},
-		"unknown in lib":    {[]Source{ts("import './lib2'"), {Name: "lib2", Lang: JavaScript, Code: []byte("import fs from 'fs'\nfs()")}}, []failure{{"import", "lib2.js:1:16", `module "fs" not found; modules: lib2; built in: dgate/test; a route must list the modules that its entry imports`}}},
-		"parent":            {[]Source{ts("import '../lib'"), lib}, []failure{{"import", "main.ts:1:8", `module "../lib" not found; modules: lib; built in: dgate/test; a route must list the modules that its entry imports`}}},
-		"absolute":          {[]Source{ts("import '/lib'"), lib}, []failure{{"import", "main.ts:1:8", `module "/lib" not found; modules: lib; built in: dgate/test; a route must list the modules that its entry imports`}}},
+		"unknown in lib":    {[]Source{ts("import './lib2'"), {Name: "lib2", Lang: JavaScript, Code: []byte("import fs from 'fs'\nfs()")}}, []failure{{"import", "lib2.js:1:16", `module "fs" not found; modules: lib2; built in: dgate/test; modules that the entry imports must be listed after it`}}},
+		"parent":            {[]Source{ts("import '../lib'"), lib}, []failure{{"import", "main.ts:1:8", `module "../lib" not found; modules: lib; built in: dgate/test; modules that the entry imports must be listed after it`}}},
+		"absolute":          {[]Source{ts("import '/lib'"), lib}, []failure{{"import", "main.ts:1:8", `module "/lib" not found; modules: lib; built in: dgate/test; modules that the entry imports must be listed after it`}}},
 		"missing in module": {[]Source{ts("import { b } from './lib'\nb()"), lib}, []failure{{"import", "main.ts:1:10", `No matching export in "lib" for import "b"`}}},
 	}
 	for name, tt := range tests {
