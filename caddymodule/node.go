@@ -228,8 +228,12 @@ func (n *node) start(ctx context.Context) error {
 // unlock makes the secrets readable with the keys of the newest configuration. Everything else
 // works without.
 func (n *node) unlock(ctx context.Context) {
-	if err := n.keys.Unlock(ctx); err != nil {
-		n.settings.Load().logger.Error("secrets cannot be read, or their keys not be encrypted with the first encryption_key", zap.Error(err))
+	renewed, err := n.keys.Unlock(ctx)
+	logger := n.settings.Load().logger
+	if err != nil {
+		logger.Error("secrets cannot be read, or their keys not be encrypted with the first encryption_key", zap.Error(err))
+	} else if renewed > 0 {
+		logger.Info("secrets are encrypted with the first encryption_key now; older ones are not needed any more")
 	}
 }
 

@@ -204,49 +204,54 @@ func (k *Keyring) put(ctx context.Context, db *state.DB, name string, key []byte
 }
 
 // Unlock decrypts all data keys, so that later calls find them in memory, and has those that an
-// older KEK encrypts encrypted with the first one, which then suffices. If there are some that are
-// in use and that no KEK decrypts, the error says so and [Locked] holds; everything else works as
-// before.
-func (k *Keyring) Unlock(ctx context.Context) error {
+// older KEK encrypts encrypted with the first one: renewed is how many. Without an error the first
+// one suffices from then on. If there are some that are in use and that no KEK decrypts, the error
+// says so and [Locked] holds; everything else works as before.
+func (k *Keyring) Unlock(ctx context.Context) (renewed int, err error) {
 	db, err := k.db()
 	if err != nil {
-		return err
+		return 0, err
 	}
 	records, err := list(db)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	var problems []error
 	for _, rec := range records {
-		if err := k.unlock(ctx, db, rec); err != nil {
+		changed, err := k.unlock(ctx, db, rec)
+		if err != nil {
 			problems = append(problems, fmt.Errorf("data key %s of %s: %w", rec.Key.Name, rec.CreatedAt.Format(time.DateOnly), err))
 		}
+		if changed {
+			renewed++
+		}
 	}
-	return errors.Join(problems...)
+	return renewed, errors.Join(problems...)
 }
 
-func (k *Keyring) unlock(ctx context.Context, db *state.DB, rec state.Record) error {
+// unlock does that with one data key.
+func (k *Keyring) unlock(ctx context.Context, db *state.DB, rec state.Record) (renewed bool, err error) {
 	dk, err := k.unwrap(db, rec)
 	if err != nil {
 		if inUse, lost := user(db, rec.Key.Name); inUse == nil {
-			return lost
+			return false, lost
 		}
-		return err
+		return false, err
 	}
 	k.making.Lock()
 	keks, err := k.source.keys(true) // the key may be in memory only, after a change of the configuration
 	k.making.Unlock()
 	if err != nil {
-		return err
+		return false, err
 	}
 	if _, ok := dk.stored.wrappedBy(keks[0]); ok {
-		return nil
+		return false, nil
 	}
 	err = k.put(ctx, db, rec.Key.Name, dk.key, keks[0], state.Condition{Mode: state.AtVersion, Version: rec.Version})
 	if err != nil && resource.CodeOf(err) == resource.PreconditionFailed { // another node was first
-		return nil
+		return false, nil
 	}
-	return err
+	return err == nil, err
 }
 
 // list reads the stored data keys, oldest first.

@@ -47,7 +47,7 @@ func TestAnotherKEK(t *testing.T) {
 			if err == nil || err.Error() != want || !keyring.Locked(err) {
 				t.Errorf("Open: error %v, want %s", err, want)
 			}
-			if err := k.Unlock(t.Context()); !keyring.Locked(err) {
+			if _, err := k.Unlock(t.Context()); !keyring.Locked(err) {
 				t.Errorf("Unlock: error %v", err)
 			}
 			_, err = k.Seal(t.Context(), resource.Key{Kind: "secret", Namespace: "default", Name: "new"}, "data", plain)
@@ -65,7 +65,7 @@ func TestAnotherKEK(t *testing.T) {
 	k := keyring.New(store, configured(keyring.NewKEK()))
 	opens(t, k, seal(t, k, plain))
 	opens(t, right, text) // the older key is still there
-	if err := k.Unlock(t.Context()); err != nil {
+	if _, err := k.Unlock(t.Context()); err != nil {
 		t.Errorf("Unlock: %v, although nothing is encrypted with the older key any more", err)
 	}
 }

@@ -47,7 +47,7 @@ func TestParseKEK(t *testing.T) {
 func TestFile(t *testing.T) {
 	file := filepath.Join(t.TempDir(), keyring.FileName)
 	k := keyring.New(changetest.New(t), keyring.Source{File: file})
-	if err := k.Unlock(t.Context()); err != nil {
+	if _, err := k.Unlock(t.Context()); err != nil {
 		t.Error(err)
 	}
 	if _, err := k.Open(secret, "data", "dg1.AQ"); err == nil {
@@ -108,14 +108,14 @@ func TestChangeOfKEK(t *testing.T) {
 	for _, step := range steps {
 		k := keyring.New(store, step.with)
 		opens(t, k, text)
-		if err := k.Unlock(t.Context()); err != nil {
-			t.Fatal(step.name, err)
+		if renewed, err := k.Unlock(t.Context()); err != nil || renewed != 1 {
+			t.Fatal(step.name, renewed, err)
 		}
 		stored := dataKeys(t, store)
 		k = keyring.New(store, step.after)
 		opens(t, k, text)
-		if err := k.Unlock(t.Context()); err != nil {
-			t.Fatal(step.name, err)
+		if renewed, err := k.Unlock(t.Context()); err != nil || renewed != 0 {
+			t.Fatal(step.name, renewed, err)
 		}
 		if now := dataKeys(t, store); len(now) != 1 || now[0] != stored[0] {
 			t.Errorf("%s: nothing was to do, but data keys changed from %v to %v", step.name, stored, now)
@@ -132,7 +132,7 @@ func TestChangeInMemory(t *testing.T) {
 	text := seal(t, k, plain)
 	for _, next := range [][]*keyring.KEK{{keyring.NewKEK()}, nil} {
 		keks = next
-		if err := k.Unlock(t.Context()); err != nil {
+		if _, err := k.Unlock(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		opens(t, keyring.New(store, keyring.Source{Keys: func() []*keyring.KEK { return next }, File: file}), text)
