@@ -9,8 +9,12 @@ import (
 
 // Format puts values into a line as console.log does: if the first is a
 // string, its %s, %d, %i, %f, %j, %o and %O take the next values; what is left
-// is appended, strings as they are and the rest as Inspect writes it.
-func (vm *VM) Format(args []goja.Value) string {
+// is appended, strings as they are and the rest as Inspect writes it. What is
+// longer than 16 KiB is cut off.
+func (vm *VM) Format(args []goja.Value) string { return vm.FormatUpTo(args, maxLine) }
+
+// FormatUpTo is Format with another limit, in bytes.
+func (vm *VM) FormatUpTo(args []goja.Value, limit int) string {
 	var b strings.Builder
 	if len(args) > 0 {
 		if s, ok := args[0].(goja.String); ok {
@@ -21,7 +25,7 @@ func (vm *VM) Format(args []goja.Value) string {
 		}
 	}
 	for _, v := range args {
-		if b.Len() > maxLine {
+		if b.Len() > limit {
 			break
 		}
 		b.WriteByte(' ')
@@ -31,7 +35,7 @@ func (vm *VM) Format(args []goja.Value) string {
 			b.WriteString(vm.Inspect(v))
 		}
 	}
-	return truncate(b.String(), maxLine)
+	return truncate(b.String(), limit)
 }
 
 // formatVerbs writes a format string, and returns the values it has not used.

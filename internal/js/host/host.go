@@ -16,6 +16,7 @@ import (
 	"github.com/dgate-io/caddy-dgate/internal/js/host/encoding"
 	"github.com/dgate-io/caddy-dgate/internal/js/host/fetch"
 	"github.com/dgate-io/caddy-dgate/internal/js/host/headers"
+	"github.com/dgate-io/caddy-dgate/internal/js/host/nodeutil"
 	"github.com/dgate-io/caddy-dgate/internal/js/host/performance"
 	"github.com/dgate-io/caddy-dgate/internal/js/host/secret"
 	"github.com/dgate-io/caddy-dgate/internal/js/host/state"
@@ -49,6 +50,8 @@ func Modules(deps Deps) []js.Module {
 		util.Module(),
 		weburl.Module(),
 		buffer.Module(encoding.Base64()...),
+		nodeutil.Module(encoding.Text()...),
+		{Name: "console", Exports: js.Console()},
 		{Name: "dgate/exp"},
 		{Name: "dgate/x"},
 	}

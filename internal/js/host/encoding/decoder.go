@@ -93,7 +93,7 @@ type decoder struct {
 var _ goja.DynamicObject = (*decoder)(nil)
 
 // newTextDecoder makes the class TextDecoder.
-func newTextDecoder(vm *js.VM) goja.Value {
+func newTextDecoder(vm *js.VM) any {
 	rt := vm.Runtime()
 	class := rt.ToValue(func(call goja.ConstructorCall) *goja.Object {
 		d := &decoder{vm: vm, charset: charsetOf(vm, call.Argument(0))}

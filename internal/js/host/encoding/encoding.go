@@ -24,8 +24,18 @@ func Base64() []js.Export {
 
 // Text returns TextEncoder and TextDecoder.
 func Text() []js.Export {
-	return []js.Export{{Name: "TextEncoder", New: newTextEncoder}, {Name: "TextDecoder", New: newTextDecoder}}
+	return []js.Export{
+		{Name: "TextEncoder", New: func(vm *js.VM) goja.Value { return vm.Value(encoderKey{}, newTextEncoder).(goja.Value) }},
+		{Name: "TextDecoder", New: func(vm *js.VM) goja.Value { return vm.Value(decoderKey{}, newTextDecoder).(goja.Value) }},
+	}
 }
+
+// The classes are kept under these keys, so that they are the same wherever they
+// are exported.
+type (
+	encoderKey struct{}
+	decoderKey struct{}
+)
 
 // btoa encodes a string, each character of which stands for a byte, as base64.
 func btoa(vm *js.VM, call goja.FunctionCall) goja.Value {

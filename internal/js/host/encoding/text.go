@@ -10,7 +10,7 @@ import (
 )
 
 // newTextEncoder makes the class TextEncoder. Its objects have no state.
-func newTextEncoder(vm *js.VM) goja.Value {
+func newTextEncoder(vm *js.VM) any {
 	rt := vm.Runtime()
 	class := rt.ToValue(func(goja.ConstructorCall) *goja.Object { return nil }).(*goja.Object)
 	proto := class.Get("prototype").(*goja.Object)
