@@ -32,7 +32,7 @@ func TestBound(t *testing.T) {
 	if c.size != 0 || c.entries.Len() != 0 {
 		t.Errorf("%d bytes and %d entries are left of nothing", c.size, c.entries.Len())
 	}
-	for i := range 2 * maxTotal / overhead { // entries of no size are bounded as well
+	for i := range maxTotal/overhead + 1000 { // entries of no size are bounded as well
 		c.set(k(i), nil, time.Time{})
 	}
 	if most := maxTotal / overhead; c.size > maxTotal || c.entries.Len() > most {
