@@ -30,7 +30,7 @@ interface Console {
 	groupCollapsed(...values: unknown[]): void;
 	groupEnd(): void;
 }
-declare const console: Console;
+declare var console: Console;
 
 declare module "console" {
 	export const log: Console["log"];
@@ -59,7 +59,7 @@ declare module "node:console" {
 	export { default } from "console";
 }
 
-declare const process: {
+declare var process: {
 	/** The environment variables that the option env allows. */
 	readonly env: { readonly [name: string]: string | undefined };
 	/** The name of the host. */
@@ -70,9 +70,9 @@ declare const process: {
 declare function require(name: string): any;
 
 /** The global scope. */
-declare const self: typeof globalThis;
+declare var self: typeof globalThis;
 /** The global scope. */
-declare const global: typeof globalThis;
+declare var global: typeof globalThis;
 
 /** Calls fn when the running code is through. */
 declare function queueMicrotask(fn: () => void): void;

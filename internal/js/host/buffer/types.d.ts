@@ -2,7 +2,7 @@
 type BufferEncoding = "utf8" | "utf-8" | "hex" | "base64" | "base64url" | "latin1" | "binary" | "ascii" | "utf16le" | "utf-16le" | "ucs2" | "ucs-2";
 
 /** Bytes, with text encodings and binary numbers. All that a Uint8Array can do works too. */
-interface Buffer extends Uint8Array {
+interface Buffer extends Uint8Array<ArrayBuffer> {
 	/** The text that the bytes from start to end stand for. Default encoding: utf8. */
 	toString(encoding?: BufferEncoding, start?: number, end?: number): string;
 	/** What JSON.stringify writes; Buffer.from reads it. */
@@ -117,7 +117,7 @@ interface BufferConstructor extends Omit<Uint8ArrayConstructor, "from" | "of" | 
 	isEncoding(name: unknown): name is BufferEncoding;
 }
 
-declare const Buffer: BufferConstructor;
+declare var Buffer: BufferConstructor;
 
 declare module "buffer" {
 	const buffer: typeof globalThis.Buffer;

@@ -1,6 +1,6 @@
 /** The class of what dgate.fail throws. */
 interface GoError extends Error {}
-declare const GoError: { readonly prototype: GoError; new (message?: string): GoError; (message?: string): GoError };
+declare var GoError: { readonly prototype: GoError; new (message?: string): GoError; (message?: string): GoError };
 
 declare module "dgate" {
 	/** Throws a GoError. */

@@ -3,7 +3,7 @@ interface DOMException extends Error {
 	/** The number that the name had in former times, or 0. */
 	readonly code: number;
 }
-declare const DOMException: {
+declare var DOMException: {
 	readonly prototype: DOMException;
 	new (message?: string, name?: string | { name?: string; cause?: unknown }): DOMException;
 };

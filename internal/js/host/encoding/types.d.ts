@@ -10,7 +10,7 @@ interface TextEncoder {
 	/** Writes as many whole characters as there is room for. */
 	encodeInto(text: string, target: Uint8Array): { read: number; written: number };
 }
-declare const TextEncoder: { readonly prototype: TextEncoder; new (): TextEncoder };
+declare var TextEncoder: { readonly prototype: TextEncoder; new (): TextEncoder };
 
 /** Makes text of bytes. */
 interface TextDecoder {
@@ -20,7 +20,7 @@ interface TextDecoder {
 	/** With stream, what may go on in the next call is kept for it. */
 	decode(data?: ArrayBuffer | ArrayBufferView, options?: { stream?: boolean }): string;
 }
-declare const TextDecoder: {
+declare var TextDecoder: {
 	readonly prototype: TextDecoder;
 	/** Encodings are utf-8, the default, utf-16le, utf-16be and windows-1252, which is also called latin1. */
 	new (encoding?: string, options?: { fatal?: boolean; ignoreBOM?: boolean }): TextDecoder;

@@ -1,4 +1,4 @@
-declare const performance: {
+declare var performance: {
 	/** Milliseconds, with fractions, since timeOrigin; the clock only goes forward. */
 	now(): number;
 	/** When the clock was started, in milliseconds since 1970. */

@@ -7,7 +7,7 @@ interface CryptoKey {
 	readonly algorithm: { readonly name: string; readonly [parameter: string]: any };
 	readonly usages: KeyUsage[];
 }
-declare const CryptoKey: { readonly prototype: CryptoKey };
+declare var CryptoKey: { readonly prototype: CryptoKey };
 
 interface CryptoKeyPair {
 	publicKey: CryptoKey;
@@ -79,4 +79,4 @@ interface Crypto {
 	randomUUID(): string;
 	readonly subtle: SubtleCrypto;
 }
-declare const crypto: Crypto;
+declare var crypto: Crypto;

@@ -21,7 +21,7 @@ interface URL {
 	toString(): string;
 	toJSON(): string;
 }
-declare const URL: {
+declare var URL: {
 	readonly prototype: URL;
 	/** Throws a TypeError if url is no URL, alone or as a reference from base. */
 	new (url: string | URL, base?: string | URL): URL;
@@ -50,7 +50,7 @@ interface URLSearchParams extends Iterable<[string, string]> {
 	/** The query, without ?. */
 	toString(): string;
 }
-declare const URLSearchParams: {
+declare var URLSearchParams: {
 	readonly prototype: URLSearchParams;
 	/** A query, pairs of name and value, or an object. */
 	new (init?: string | Iterable<readonly [string, string | number | boolean]> | Record<string, string | number | boolean> | URLSearchParams): URLSearchParams;
