@@ -6,9 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"net/http"
-	"strconv"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -57,7 +55,8 @@ type Gateway struct {
 	// Wrong methods and failures are answered all the same. Default: false.
 	Fallthrough bool `json:"fallthrough,omitempty"`
 
-	app App
+	app   App
+	debug bool
 }
 
 // readyTimeout is how long a request that comes before the store is open is made to wait.
@@ -74,7 +73,7 @@ func (h *Gateway) Provision(ctx caddy.Context) error {
 	if err != nil {
 		return fmt.Errorf("dgate app: %w", err)
 	}
-	h.app = app.(App)
+	h.app, h.debug = app.(App), debugs(ctx.Logger())
 	return h.app.RequireStore()
 }
 
@@ -86,7 +85,7 @@ func (h *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 		ctx, cancel := context.WithTimeout(r.Context(), readyTimeout)
 		defer cancel()
 		if err := h.app.Wait(ctx); err != nil {
-			return respondError(w, &gateway.StatusError{Status: http.StatusServiceUnavailable, RetryAfter: 2 * time.Second, Err: err})
+			return h.fail(w, &gateway.StatusError{Status: http.StatusServiceUnavailable, RetryAfter: 2 * time.Second, Err: err})
 		}
 		table = gw.Table()
 	}
@@ -97,30 +96,16 @@ func (h *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 		if h.Fallthrough && errors.As(err, &se) && se.Status == http.StatusNotFound {
 			return next.ServeHTTP(w, r)
 		}
-		return respondError(w, err)
+		return h.fail(w, err)
 	}
 	client, _ := caddyhttp.GetVar(r.Context(), caddyhttp.ClientIPVarKey).(string)
 	if err := gw.Serve(w, r, match, client, &tr.Trace, h.app.Proxy()); err != nil {
-		return respondError(w, err)
+		return h.fail(w, err)
 	}
 	return nil
 }
 
-// respondError turns an error of the gateway into one of Caddy, which answers it with an empty
-// body unless there are handle_errors routes.
-func respondError(w http.ResponseWriter, err error) error {
-	var se *gateway.StatusError
-	if !errors.As(err, &se) {
-		return err
-	}
-	if len(se.Allow) > 0 {
-		w.Header()["Allow"] = se.Allow
-	}
-	if se.RetryAfter > 0 {
-		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(se.RetryAfter.Seconds()))))
-	}
-	return caddyhttp.Error(se.Status, se.Err)
-}
+func (h *Gateway) fail(w http.ResponseWriter, err error) error { return respondError(w, err, h.debug) }
 
 var (
 	_ caddy.Provisioner           = (*Gateway)(nil)

@@ -45,6 +45,7 @@ type Script struct {
 	Limits *Limits `json:"limits,omitempty"`
 
 	logger *zap.Logger
+	debug  bool
 	site   *gateway.Site
 	watch  *watch // nil without Watch
 }
@@ -57,6 +58,7 @@ func (*Script) CaddyModule() caddy.ModuleInfo {
 // Provision implements [caddy.Provisioner]. Modules that do not work are an error of the configuration.
 func (h *Script) Provision(ctx caddy.Context) error {
 	h.logger = ctx.Logger()
+	h.debug = debugs(h.logger)
 	app, err := ctx.App("dgate")
 	if err != nil {
 		return fmt.Errorf("dgate app: %w", err)
@@ -141,40 +143,10 @@ func (h *Script) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhtt
 		return withStatus(next.ServeHTTP(w, r))
 	})
 	if err != nil {
-		return respondError(w, err)
+		return respondError(w, err, h.debug)
 	}
 	return nil
 }
-
-// withStatus is an error of another handler as the gateway has errors.
-func withStatus(err error) error {
-	if err == nil {
-		return nil
-	}
-	status := http.StatusInternalServerError
-	if he, ok := errors.AsType[caddyhttp.HandlerError](err); ok && he.StatusCode != 0 {
-		status = he.StatusCode
-	}
-	return &gateway.StatusError{Status: status, Err: nextError{err}}
-}
-
-// nextError is an error of another handler, as scripts see it. Caddy gets it back as it was.
-type nextError struct{ error }
-
-// Error leaves out what Caddy has added for its log.
-func (e nextError) Error() string {
-	he, ok := errors.AsType[caddyhttp.HandlerError](e.error)
-	switch {
-	case !ok:
-		return e.error.Error()
-	case he.Err == nil:
-		return http.StatusText(he.StatusCode)
-	}
-	return he.Err.Error()
-}
-
-// Unwrap gives the error as it was.
-func (e nextError) Unwrap() error { return e.error }
 
 var (
 	_ caddy.Provisioner           = (*Script)(nil)

@@ -93,6 +93,10 @@ const site = `	handle /respond* {
 		dgate_js upstream.ts
 		reverse_proxy {http.request.header.X-Upstream}
 	}
+	handle /moved/* {
+		dgate_js move.ts
+		file_server
+	}
 	handle /fail/* {
 		dgate_js fail.ts {
 			limits {
@@ -138,6 +142,7 @@ var siteFiles = map[string]string{
 			case "/fail/denied": ctx.response().status(403).send("denied")
 			}
 		}`,
+	"move.ts":     `export const requestModifier = (ctx) => { ctx.request().path = ctx.request().path.replace("moved", "files") }`,
 	"rescue.ts":   `export const errorHandler = (ctx, e) => { if (e.status === 404) ctx.response().status(404).send("no page " + ctx.request().path) }`,
 	"deny.ts":     `export const requestHandler = (ctx) => ctx.response().status(403).send("denied")`,
 	"files/a":     "some text",
@@ -187,34 +192,35 @@ func TestSiteNeighbours(t *testing.T) {
 		body   string
 		header map[string]string
 	}{
-		"respond":              {harness.Request{URL: "/respond"}, 200, "module respond.ts", nil},
-		"in place of respond":  {harness.Request{URL: "/respond?name=ada"}, 200, "hello ada", nil},
-		"file":                 {page, 200, "some text", map[string]string{"X-Touched": "request", "Content-Length": "9"}},
-		"file, HEAD":           {harness.Request{Method: "HEAD", URL: "/files/a"}, 200, "", map[string]string{"X-Touched": "request", "Content-Length": "9"}},
-		"file, range":          {harness.Request{URL: "/files/a", Header: http.Header{"Range": {"bytes=5-"}}}, 206, "text", map[string]string{"Content-Range": "bytes 5-8/9", "X-Touched": "request"}},
-		"file, not modified":   {harness.Request{URL: "/files/a", Header: http.Header{"If-None-Match": {etag}}}, 304, "", map[string]string{"X-Touched": "request", "Etag": etag}},
-		"file, missing":        {harness.Request{URL: "/files/b"}, 404, "sorry: 404", map[string]string{"X-Error": "404"}},
-		"rewritten file":       {harness.Request{URL: "/rewritten/a"}, 200, "SOME TEXT", map[string]string{"Content-Length": "9", "Etag": "", "Accept-Ranges": ""}},
-		"rewritten file, HEAD": {harness.Request{Method: "HEAD", URL: "/rewritten/a"}, 200, "", nil},
-		"proxy":                {harness.Request{URL: "/proxy?body=x&header=X-Up:1"}, 200, "x", map[string]string{"X-Touched": "request", "X-Up": "1"}},
-		"proxy, status":        {harness.Request{URL: "/proxy?body=x&status=503"}, 503, "x", map[string]string{"X-Touched": "request"}},
-		"proxy, gzip":          {harness.Request{URL: "/proxy?body=x&gzip", Header: zip}, 200, "x", map[string]string{"Content-Encoding": "gzip"}},
-		"php":                  {harness.Request{Method: "POST", URL: "/php/x.php", Body: strings.NewReader("hi")}, 200, "PHP SAYS HI", map[string]string{"X-Method": "POST"}},
-		"templates":            {harness.Request{URL: "/templates/a"}, 200, "{{UPPER `SHOUTED`}} {{.REQ.METHOD}}", nil},
-		"encode":               {harness.Request{URL: "/encode", Header: zip}, 200, strings.ToUpper("/encode " + os.Getenv("TEXT")), map[string]string{"Content-Encoding": "gzip"}},
-		"matcher":              {harness.Request{URL: "/matched/secret"}, 403, "denied", nil},
-		"matcher, other path":  {harness.Request{URL: "/matched/other"}, 200, "open", nil},
-		"a script chooses":     {harness.Request{URL: "/dynamic?body=x&to=" + strings.TrimPrefix(up.URL, "http://")}, 200, "x", nil},
-		"throws":               {harness.Request{URL: "/fail/throw"}, 500, "sorry: 500", map[string]string{"X-Error": "500"}},
-		"loops":                {harness.Request{URL: "/fail/loop"}, 500, "sorry: 500", nil},
-		"never settles":        {harness.Request{URL: "/fail/never"}, 500, "sorry: 500", nil},
-		"too late":             {harness.Request{URL: "/fail/late"}, 500, "sorry: 500", nil},
-		"body within limits":   {harness.Request{Method: "POST", URL: "/fail/body", Body: strings.NewReader("x")}, 200, "not reached", nil},
-		"body over the limit":  {harness.Request{Method: "POST", URL: "/fail/body", Body: strings.NewReader(strings.Repeat("x", 2000))}, 413, "sorry: 413", nil},
-		"answers":              {harness.Request{URL: "/fail/denied"}, 403, "denied", map[string]string{"X-Error": ""}},
-		"rescues":              {harness.Request{URL: "/rescue/b"}, 404, "no page /rescue/b", map[string]string{"X-Error": ""}},
-		"need not rescue":      {harness.Request{URL: "/rescue/a"}, 200, "there", nil},
-		"leaves it as it is":   {harness.Request{Method: "POST", URL: "/rescue/a"}, 405, "sorry: 405", map[string]string{"Allow": "GET, HEAD"}},
+		"respond":               {harness.Request{URL: "/respond"}, 200, "module respond.ts", nil},
+		"in place of respond":   {harness.Request{URL: "/respond?name=ada"}, 200, "hello ada", nil},
+		"file":                  {page, 200, "some text", map[string]string{"X-Touched": "request", "Content-Length": "9"}},
+		"file, HEAD":            {harness.Request{Method: "HEAD", URL: "/files/a"}, 200, "", map[string]string{"X-Touched": "request", "Content-Length": "9"}},
+		"file, range":           {harness.Request{URL: "/files/a", Header: http.Header{"Range": {"bytes=5-"}}}, 206, "text", map[string]string{"Content-Range": "bytes 5-8/9", "X-Touched": "request"}},
+		"file, not modified":    {harness.Request{URL: "/files/a", Header: http.Header{"If-None-Match": {etag}}}, 304, "", map[string]string{"X-Touched": "request", "Etag": etag}},
+		"file, missing":         {harness.Request{URL: "/files/b"}, 404, "sorry: 404", map[string]string{"X-Error": "404"}},
+		"rewritten file":        {harness.Request{URL: "/rewritten/a"}, 200, "SOME TEXT", map[string]string{"Content-Length": "9", "Etag": "", "Accept-Ranges": ""}},
+		"rewritten file, HEAD":  {harness.Request{Method: "HEAD", URL: "/rewritten/a"}, 200, "", nil},
+		"proxy":                 {harness.Request{URL: "/proxy?body=x&header=X-Up:1"}, 200, "x", map[string]string{"X-Touched": "request", "X-Up": "1"}},
+		"proxy, status":         {harness.Request{URL: "/proxy?body=x&status=503"}, 503, "x", map[string]string{"X-Touched": "request"}},
+		"proxy, gzip":           {harness.Request{URL: "/proxy?body=x&gzip", Header: zip}, 200, "x", map[string]string{"Content-Encoding": "gzip"}},
+		"php":                   {harness.Request{Method: "POST", URL: "/php/x.php", Body: strings.NewReader("hi")}, 200, "PHP SAYS HI", map[string]string{"X-Method": "POST"}},
+		"file, moved by script": {harness.Request{URL: "/moved/a"}, 200, "some text", nil},
+		"templates":             {harness.Request{URL: "/templates/a"}, 200, "{{UPPER `SHOUTED`}} {{.REQ.METHOD}}", nil},
+		"encode":                {harness.Request{URL: "/encode", Header: zip}, 200, strings.ToUpper("/encode " + os.Getenv("TEXT")), map[string]string{"Content-Encoding": "gzip"}},
+		"matcher":               {harness.Request{URL: "/matched/secret"}, 403, "denied", nil},
+		"matcher, other path":   {harness.Request{URL: "/matched/other"}, 200, "open", nil},
+		"a script chooses":      {harness.Request{URL: "/dynamic?body=x&to=" + strings.TrimPrefix(up.URL, "http://")}, 200, "x", nil},
+		"throws":                {harness.Request{URL: "/fail/throw"}, 500, "sorry: 500", map[string]string{"X-Error": "500", "X-DGate-Error": "fail.ts:3:30: requestModifier: Error: boom"}},
+		"loops":                 {harness.Request{URL: "/fail/loop"}, 500, "sorry: 500", nil},
+		"never settles":         {harness.Request{URL: "/fail/never"}, 500, "sorry: 500", nil},
+		"too late":              {harness.Request{URL: "/fail/late"}, 500, "sorry: 500", nil},
+		"body within limits":    {harness.Request{Method: "POST", URL: "/fail/body", Body: strings.NewReader("x")}, 200, "not reached", nil},
+		"body over the limit":   {harness.Request{Method: "POST", URL: "/fail/body", Body: strings.NewReader(strings.Repeat("x", 2000))}, 413, "sorry: 413", nil},
+		"answers":               {harness.Request{URL: "/fail/denied"}, 403, "denied", map[string]string{"X-Error": ""}},
+		"rescues":               {harness.Request{URL: "/rescue/b"}, 404, "no page /rescue/b", map[string]string{"X-Error": ""}},
+		"need not rescue":       {harness.Request{URL: "/rescue/a"}, 200, "there", nil},
+		"leaves it as it is":    {harness.Request{Method: "POST", URL: "/rescue/a"}, 405, "sorry: 405", map[string]string{"Allow": "GET, HEAD"}},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -308,7 +314,7 @@ func TestSiteStreams(t *testing.T) {
 // A hundred clients at a time, slow ones and those that leave among them, leave nothing behind.
 func TestSiteUnderLoad(t *testing.T) {
 	g, _ := startNeighbours(t)
-	paths := []string{"/respond?name=x", "/files/a", "/rewritten/a", "/proxy?body=x", "/encode", "/fail/throw", "/rescue/b", "/proxy?events=1000"}
+	paths := []string{"/proxy?bytes=20000000", "/respond?name=x", "/files/a", "/rewritten/a", "/proxy?body=x", "/encode", "/fail/throw", "/rescue/b", "/proxy?events=1000"}
 	round := func() {
 		var clients sync.WaitGroup
 		for i := range 100 {
@@ -320,8 +326,8 @@ func TestSiteUnderLoad(t *testing.T) {
 					return
 				}
 				defer resp.Body.Close() //nolint:errcheck // it may have been left
-				if strings.Contains(path, "events") {
-					return // leaves in the middle
+				if strings.Contains(path, "events=") || strings.Contains(path, "bytes=") {
+					return // leaves in the middle, or before it has read anything
 				}
 				if _, err := io.Copy(io.Discard, resp.Body); err != nil {
 					t.Errorf("%s: %v", path, err)
@@ -355,6 +361,44 @@ func goroutines(g *gateway) (n int) {
 		g.t.Fatal(err)
 	}
 	return n
+}
+
+// A script may stand in front of the gateway, whose routes have scripts of their own.
+func TestSiteBeforeGateway(t *testing.T) {
+	up := harness.NewUpstream(t, "up", harness.HTTP)
+	g := startSite(t, "\tdgate_js guard.ts\n\tdgate", map[string]string{
+		"guard.ts": `export const requestModifier = (ctx) => {
+				if (ctx.request().headers.get("x-key") !== "open") ctx.response().status(401).send("denied")
+			}
+			export const responseModifier = async (ctx, up) => { up.writeBody("<" + new TextDecoder().decode(await up.readBody()) + ">") }
+			export const errorHandler = (ctx, e) => { if (e.status === 404) ctx.response().status(404).send("no route") }`,
+	})
+	g.service("up", nil, up.URL)
+	g.route("r", "up", `export const responseModifier = async (ctx, up) => { up.writeBody("(" + new TextDecoder().decode(await up.readBody()) + ")") }`, nil)
+	key := http.Header{"X-Key": {"open"}}
+	for name, tt := range map[string]struct {
+		req    harness.Request
+		status int
+		body   string
+	}{
+		"denied":   {harness.Request{URL: "/r?body=x"}, 401, "denied"},
+		"both":     {harness.Request{URL: "/r?body=x", Header: key}, 200, "<(x)>"},
+		"zipped":   {harness.Request{URL: "/r?body=x&gzip", Header: http.Header{"X-Key": {"open"}, "Accept-Encoding": {"gzip, br"}}}, 200, "<(x)>"},
+		"no route": {harness.Request{URL: "/q", Header: key}, 404, "no route"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := g.do(tt.req); got.Status != tt.status || got.Body != tt.body {
+				t.Errorf("%d %q, want %d %q", got.Status, got.Body, tt.status, tt.body)
+			}
+		})
+	}
+	if err := g.AwaitLog(`"dgate":\s*\{"namespace":"default","route":"r","service":"up","module":"r","upstream":`); err != nil {
+		t.Error(err)
+	}
+	log := g.Log()
+	if got, want := strings.Count(log, `"dgate":`), strings.Count(log, `"msg":"handled request"`); got != want {
+		t.Errorf("%d objects in the log of %d requests", got, want)
+	}
 }
 
 // A reload sees an edit, a file that does not work is refused, and what is watched needs no reload.
