@@ -24,6 +24,8 @@ type probe struct {
 // prelude is in front of the snippets: what modules import, and an upstream to fetch from.
 const prelude = `
 import { sleep, retry } from "dgate";
+import { setCache, getCache } from "dgate/storage";
+import { getDocument, addDocument } from "dgate/state";
 import { createHash, sha256, hmac, randomInt } from "dgate/crypto";
 const B = "UP";
 `
@@ -64,11 +66,20 @@ func (g *gateway) probes(t *testing.T, up *harness.Upstream, service string, mod
 	}
 }
 
+// rejected adds a document that must not be added, and answers with why it is not.
+func rejected(document string) string {
+	return `try { await addDocument(` + document + `); s.send("added") } catch (e) { s.json([e instanceof Error, e.message]) }`
+}
+
 // Snippets of requestHandler: the first table of appendix B of the reference of the original DGate,
 // with the wanted results.
 func TestAppendixBHandler(t *testing.T) {
 	up := harness.NewUpstream(t, "up", harness.HTTP)
 	g := startGateway(t, caddyfile)
+	if err := harness.Put(g.Admin+"/dgate/api/v1/namespace/other", `{}`); err != nil {
+		t.Fatal(err)
+	}
+	g.put("collection", "col", fields{"schema": fields{"type": "object", "required": []string{"a"}}})
 	jsonType := http.Header{"Content-Type": {"application/json"}}
 	g.probes(t, up, "", func(code string) string { return handler(prelude, code) }, map[string]probe{
 		"status and json":       {code: `s.status(418).json({a:1})`, want: `418 {"a":1}`, header: jsonType},
@@ -111,6 +122,7 @@ func TestAppendixBHandler(t *testing.T) {
 		"sha256":                {code: `s.send(sha256("a","base64url"))`, want: `200 ypeBEsobvcr6wjGzmiPcTaeG7_gUfE5yuYB3ha_uSLs=`},
 		"hmac":                  {code: `s.send(hmac("sha256","k","a","hex"))`, want: `200 78da91511e675587f5b9df78bedebaf5560da2abb88162ee875dcdf744951d9e`},
 		"randomInt":             {code: `s.json(randomInt(5,6))`, want: `200 5`},
+		"the cache":             {code: `setCache("k",{a:1},{ttl:60});s.json(getCache("k"))`, want: `200 {"a":1}`},
 		"sleep half a second":   {code: `const t = Date.now(); sleep(0.5); s.json(Date.now() - t >= 495)`, want: `200 true`},
 		"retry":                 {code: `let n = 0; const got = retry(3,i=>{n++; return i==1}); s.json([got, n])`, want: `200 [true,2]`},
 		"retry of what throws":  {code: `retry(3,()=>{throw new Error("no")})`, want: `500 `},
@@ -118,6 +130,11 @@ func TestAppendixBHandler(t *testing.T) {
 		"fetch, a lower method": {code: `s.send((await (await fetch(B,{method:"post"})).json()).method)`, want: `200 POST`},
 		"redirects: manual":     {code: `const r = await fetch(B + "/?status=307&header=location:/there",{redirects:"manual"}); s.json([r.status, r.headers.get("location")])`, want: `200 [307,"/there"]`},
 		"redirect: manual":      {code: `const r = await fetch(B + "/?status=307&header=location:/there",{redirect:"manual"}); s.json([r.status, r.headers.get("location")])`, want: `200 [307,"/there"]`},
+		"a missing document":    {code: `s.json(await getDocument("zz", "col"))`, want: `200 null`},
+		"a document":            {code: `await addDocument({id: "d", collection: "col", data: {a: 1}}); s.json((await getDocument("d", "col")).data)`, want: `200 {"a":1}`},
+		"a schema is violated":  {code: rejected(`{id: "v", collection: "col", data: {b: 1}}`), want: `200 [true,"data.a is required"]`},
+		"an unknown collection": {code: rejected(`{id: "u", collection: "nope", data: {a: 1}}`), want: `200 [true,"collection not found: nope"]`},
+		"a foreign namespace":   {code: rejected(`{id: "f", collection: "col", namespace: "other", data: {a: 1}}`), want: `200 [true,"addDocument: a module of namespace default cannot write to namespace other"]`},
 		"text twice":            {code: `const r = await fetch(B); await r.text(); try { await r.text() } catch (e) { s.send(e.name + ": " + e.message) }`, want: `200 TypeError: body already used`},
 	})
 	if answer := g.do(harness.Request{URL: g.Admin + "/dgate/readyz"}); answer.Status != http.StatusOK {

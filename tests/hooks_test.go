@@ -82,8 +82,10 @@ func TestWorker(t *testing.T) {
 	}); err != nil {
 		t.Error(err)
 	}
-	answer := g.do(harness.Request{Method: "PUT", URL: g.Admin + "/dgate/api/v1/route/default/both", Header: http.Header{"Content-Type": {"application/json"}},
-		Body: strings.NewReader(`{"paths":["/both"],"methods":["GET"],"service":"up","modules":["worker"]}`)})
+	answer := g.do(harness.Request{
+		Method: "PUT", URL: g.Admin + "/dgate/api/v1/route/default/both", Header: http.Header{"Content-Type": {"application/json"}},
+		Body: strings.NewReader(`{"paths":["/both"],"methods":["GET"],"service":"up","modules":["worker"]}`),
+	})
 	if want := "route both has a service, so requestHandler of module worker will not be called"; !strings.Contains(answer.Body, want) {
 		t.Errorf("no warning: %s", answer)
 	}
