@@ -217,8 +217,9 @@ func settled(vm *js.VM, data []byte, convert func(*js.VM, []byte) goja.Value) go
 	return promise
 }
 
-// bodyMethods are the methods that read a body.
-var bodyMethods = map[string]native.Method[*classes]{
+// methods are those that a Request and a Response have.
+var methods = map[string]native.Method[*classes]{
+	"clone":       {Call: clone},
 	"arrayBuffer": reads(func(vm *js.VM, data []byte) goja.Value { return vm.ArrayBuffer(data) }),
 	"bytes":       reads(uint8Array),
 	"text": reads(func(vm *js.VM, data []byte) goja.Value {

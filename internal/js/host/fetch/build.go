@@ -46,7 +46,7 @@ func (c *classes) pipe(x *exchange, b *body) io.ReadCloser {
 	vm := c.vm
 	r, w := io.Pipe()
 	context.AfterFunc(x.ctx, func() { _ = r.CloseWithError(context.Cause(x.ctx)) }) // or net/http waits for more
-	gone := false // whether nobody reads r any more
+	gone := false                                                                   // whether nobody reads r any more
 	sent := stream.Each(vm, b.stream, func(data []byte) goja.Value {
 		chunk := slices.Clone(data)
 		return js.Async(vm, func(context.Context) (failed, err error) {

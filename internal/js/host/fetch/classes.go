@@ -34,14 +34,28 @@ func classesOf(vm *js.VM) *classes {
 
 func (c *classes) requests() *native.Made {
 	if c.request == nil {
-		c.request = requestClass.Make(c.vm, c)
+		class := native.Class[*classes]{
+			Name: "Request", Arity: 1, Methods: methods,
+			New: func(c *classes, call goja.ConstructorCall) goja.DynamicObject {
+				return c.readRequest("Request", call.Argument(0), call.Argument(1))
+			},
+		}
+		c.request = class.Make(c.vm, c)
 	}
 	return c.request
 }
 
 func (c *classes) responses() *native.Made {
 	if c.response == nil {
-		c.response = responseClass.Make(c.vm, c)
+		class := native.Class[*classes]{
+			Name: "Response", Methods: methods, Static: responseStatic,
+			New: func(c *classes, call goja.ConstructorCall) goja.DynamicObject {
+				r := c.readResponse("Response", call.Argument(1))
+				r.content("Response", call.Argument(0))
+				return r
+			},
+		}
+		c.response = class.Make(c.vm, c)
 	}
 	return c.response
 }
@@ -113,4 +127,23 @@ func (c *classes) messageOf(this goja.Value) *message {
 	}
 	c.vm.ThrowType("this method must be called on a Request or a Response, as in response.text()")
 	return nil
+}
+
+// clone is request.clone() and response.clone(): the content goes to both.
+func clone(c *classes, call goja.FunctionCall) goja.Value {
+	m := c.messageOf(call.This)
+	b, err := m.body.clone(c.vm)
+	if err != nil {
+		c.vm.Throw(err)
+	}
+	copied := message{c: c, header: m.header.Clone(), body: b}
+	if r, ok := native.Data[*Request](call.This); ok {
+		other := *r
+		other.message = copied
+		return c.request.Object(&other)
+	}
+	r, _ := native.Data[*Response](call.This)
+	other := *r
+	other.message = copied
+	return c.response.Object(&other)
 }

@@ -179,7 +179,7 @@ func (c *Client) clientFor(redirect string) *http.Client {
 // do sends the request and waits for the head of the answer.
 func (x *exchange) do(client *http.Client, r *http.Request) error {
 	begin := time.Now()
-	resp, err := client.Do(r)
+	resp, err := client.Do(r) //nolint:bodyclose // the end of the exchange closes it
 	if err != nil {
 		err = x.failed(err)
 		x.end()

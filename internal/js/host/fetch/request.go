@@ -3,7 +3,6 @@ package fetch
 import (
 	"errors"
 	"io"
-	"maps"
 	"math"
 	"net/http"
 	"net/url"
@@ -66,26 +65,6 @@ func (r *Request) Delete(key string) bool { return r.delete(requestKeys, key) }
 
 // Keys implements goja.DynamicObject.
 func (r *Request) Keys() []string { return r.keys(requestKeys) }
-
-var requestClass native.Class[*classes]
-
-func init() { // the methods make objects of the class
-	requestClass = native.Class[*classes]{
-		Name: "Request", Arity: 1, Methods: maps.Clone(bodyMethods),
-		New: func(c *classes, call goja.ConstructorCall) goja.DynamicObject {
-			return c.readRequest("Request", call.Argument(0), call.Argument(1))
-		},
-	}
-	requestClass.Methods["clone"] = native.Method[*classes]{Call: func(c *classes, call goja.FunctionCall) goja.Value {
-		r, ok := native.Data[*Request](call.This)
-		if !ok {
-			c.vm.ThrowType("clone must be called on a Request, as in request.clone()")
-		}
-		copied := *r
-		copied.message = r.message.clone()
-		return c.requests().Object(&copied)
-	}}
-}
 
 // readRequest reads the arguments of fetch and of the class Request. It throws for
 // what cannot be sent. The body of a Request among them is used from then on.
@@ -223,15 +202,6 @@ func timeoutArg(vm *js.VM, what string, v goja.Value) time.Duration {
 	}
 	vm.ThrowType(`%s: timeout is %s, expected milliseconds or a duration like "2s"`, what, v.String())
 	return 0
-}
-
-// clone copies a message; the content goes to both.
-func (m *message) clone() message {
-	b, err := m.body.clone(m.c.vm)
-	if err != nil {
-		m.c.vm.Throw(err)
-	}
-	return message{c: m.c, header: m.header.Clone(), body: b}
 }
 
 // RequestInit describes the request that a hook is called for.

@@ -1,9 +1,7 @@
 package fetch
 
 import (
-	"maps"
 	"net/http"
-	"slices"
 	"strconv"
 
 	"github.com/dop251/goja"
@@ -27,7 +25,7 @@ var _ goja.DynamicObject = (*Response)(nil)
 
 var (
 	responseKeys = []string{"status", "statusText", "ok", "url", "redirected", "type", "headers", "bodyUsed"}
-	fetchedKeys  = slices.Concat(responseKeys, []string{"_debug_time"})
+	fetchedKeys  = []string{"status", "statusText", "ok", "url", "redirected", "type", "headers", "bodyUsed", "_debug_time"}
 )
 
 // Get implements goja.DynamicObject.
@@ -88,33 +86,13 @@ func (c *classes) newResponse(x *exchange) goja.Value {
 	return c.responses().Object(r)
 }
 
-var responseClass native.Class[*classes]
-
-func init() { // the methods make objects of the class
-	responseClass = native.Class[*classes]{
-		Name: "Response", Methods: maps.Clone(bodyMethods),
-		New: func(c *classes, call goja.ConstructorCall) goja.DynamicObject {
-			r := c.readResponse("Response", call.Argument(1))
-			r.content("Response", call.Argument(0))
-			return r
-		},
-		Static: map[string]native.Method[*classes]{
-			"json":     {Arity: 1, Call: responseJSON},
-			"redirect": {Arity: 1, Call: responseRedirect},
-			"error": {Call: func(c *classes, _ goja.FunctionCall) goja.Value {
-				return c.responses().Object(&Response{message: message{c: c, header: make(http.Header)}, kind: "error"})
-			}},
-		},
-	}
-	responseClass.Methods["clone"] = native.Method[*classes]{Call: func(c *classes, call goja.FunctionCall) goja.Value {
-		r, ok := native.Data[*Response](call.This)
-		if !ok {
-			c.vm.ThrowType("clone must be called on a Response, as in response.clone()")
-		}
-		copied := *r
-		copied.message = r.message.clone()
-		return c.responses().Object(&copied)
-	}}
+// responseStatic are the methods of the class itself.
+var responseStatic = map[string]native.Method[*classes]{
+	"json":     {Arity: 1, Call: responseJSON},
+	"redirect": {Arity: 1, Call: responseRedirect},
+	"error": {Call: func(c *classes, _ goja.FunctionCall) goja.Value {
+		return c.response.Object(&Response{message: message{c: c, header: make(http.Header)}, kind: "error"})
+	}},
 }
 
 // readResponse reads the options of a response that a script makes.
@@ -177,7 +155,7 @@ func responseJSON(c *classes, call goja.FunctionCall) goja.Value {
 		r.header["Content-Type"] = []string{"application/json"}
 	}
 	r.body = &body{data: data}
-	return c.responses().Object(r)
+	return c.response.Object(r)
 }
 
 // responseRedirect is Response.redirect(url, status). The URL may be relative.
@@ -191,5 +169,5 @@ func responseRedirect(c *classes, call goja.FunctionCall) goja.Value {
 		c.vm.ThrowType("Response.redirect: expected a URL, got %s", native.TypeName(target))
 	}
 	r.header = http.Header{"Location": {headers.Line(target.String())}}
-	return c.responses().Object(r)
+	return c.response.Object(r)
 }

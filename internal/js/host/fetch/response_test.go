@@ -41,7 +41,7 @@ func TestResponse(t *testing.T) {
 		"a subclass":            {Code: `class R extends Response { hi() { return this.status } }; return new R("", { status: 201 }).hi()`, Want: `201`},
 		"added properties":      {Code: `const r = new Response(); r.foo = 1; const has = "foo" in r, keys = Object.keys(r).includes("foo"); delete r.foo; return [has, keys, r.foo]`, Want: `[true,true,null]`},
 		"class":                 {Code: `return [Response.name, String(new Response()), typeof Response.prototype.text]`, Want: `["Response","[object Response]","function"]`},
-		"a method alone":        {Code: `const { clone } = new Response(); clone()`, Err: `TypeError: clone must be called on a Response, as in response.clone()`},
+		"a method alone":        {Code: `const { clone } = new Response(); clone()`, Err: `TypeError: this method must be called on a Request or a Response, as in response.text()`},
 	})
 }
 

@@ -27,11 +27,15 @@ func (v *View) Web(vm *js.VM, h http.Header) *goja.Object {
 	return v.obj
 }
 
-var class native.Class[*cache]
-
 // headers returns the class.
 func (c *cache) headers() *native.Made {
 	if c.class == nil {
+		class := native.Class[*cache]{
+			Name: "Headers", Methods: webMethods, Iterator: "entries",
+			New: func(c *cache, call goja.ConstructorCall) goja.DynamicObject {
+				return &View{c: c, web: true, h: From(c.vm, "Headers", call.Argument(0))}
+			},
+		}
 		c.class = class.Make(c.vm, c)
 	}
 	return c.class
@@ -39,46 +43,36 @@ func (c *cache) headers() *native.Made {
 
 // webMethods are those of the class Headers. The ones that the web does not have
 // are there because other headers have them: add, clone, del, and values of a name.
-var webMethods map[string]native.Method[*cache]
-
-func init() {
-	webMethods = map[string]native.Method[*cache]{
-		"get": {Arity: 1, Call: func(c *cache, call goja.FunctionCall) goja.Value {
-			name := c.asked("get", call)
-			values, ok := c.of(call.This).h[name]
-			if !ok {
-				return goja.Null()
-			}
-			return c.vm.Runtime().ToValue(strings.Join(values, ", "))
-		}},
-		"set": {Arity: 2, Call: func(c *cache, call goja.FunctionCall) goja.Value {
-			name, value := c.asked("set", call), c.webValue("set", call)
-			c.of(call.This).h[name] = []string{value}
-			return goja.Undefined()
-		}},
-		"append": {Arity: 2, Call: webAppend},
-		"add":    {Arity: 2, Call: webAppend},
-		"delete": {Arity: 1, Call: webDelete},
-		"del":    {Arity: 1, Call: webDelete},
-		"has": {Arity: 1, Call: func(c *cache, call goja.FunctionCall) goja.Value {
-			_, ok := c.of(call.This).h[c.asked("has", call)]
-			return c.vm.Runtime().ToValue(ok)
-		}},
-		"keys":         {Call: iterate(func(name, _ string) any { return name })},
-		"values":       {Call: webValues},
-		"entries":      {Call: webEntries},
-		"forEach":      {Arity: 1, Call: forEach},
-		"getSetCookie": {Call: getSetCookie},
-		"clone": {Call: func(c *cache, call goja.FunctionCall) goja.Value {
-			return new(View).Web(c.vm, c.of(call.This).h.Clone())
-		}},
-	}
-	class = native.Class[*cache]{
-		Name: "Headers", Methods: webMethods, Iterator: "entries",
-		New: func(c *cache, call goja.ConstructorCall) goja.DynamicObject {
-			return &View{c: c, web: true, h: From(c.vm, "Headers", call.Argument(0))}
-		},
-	}
+var webMethods = map[string]native.Method[*cache]{
+	"get": {Arity: 1, Call: func(c *cache, call goja.FunctionCall) goja.Value {
+		name := c.asked("get", call)
+		values, ok := c.of(call.This).h[name]
+		if !ok {
+			return goja.Null()
+		}
+		return c.vm.Runtime().ToValue(strings.Join(values, ", "))
+	}},
+	"set": {Arity: 2, Call: func(c *cache, call goja.FunctionCall) goja.Value {
+		name, value := c.asked("set", call), c.webValue("set", call)
+		c.of(call.This).h[name] = []string{value}
+		return goja.Undefined()
+	}},
+	"append": {Arity: 2, Call: webAppend},
+	"add":    {Arity: 2, Call: webAppend},
+	"delete": {Arity: 1, Call: webDelete},
+	"del":    {Arity: 1, Call: webDelete},
+	"has": {Arity: 1, Call: func(c *cache, call goja.FunctionCall) goja.Value {
+		_, ok := c.of(call.This).h[c.asked("has", call)]
+		return c.vm.Runtime().ToValue(ok)
+	}},
+	"keys":         {Call: iterate(func(name, _ string) any { return name })},
+	"values":       {Call: webValues},
+	"entries":      {Call: webEntries},
+	"forEach":      {Arity: 1, Call: forEach},
+	"getSetCookie": {Call: getSetCookie},
+	"clone": {Call: func(c *cache, call goja.FunctionCall) goja.Value {
+		return c.class.Object(&View{c: c, web: true, h: c.of(call.This).h.Clone()})
+	}},
 }
 
 // asked is the name of the header that a method was asked for.

@@ -28,21 +28,16 @@ var writableSource string
 //go:embed transform.js
 var transformSource string
 
-// part is a piece of JavaScript, compiled once per process.
-type part struct {
-	name    string
-	program func() *goja.Program
+// programs are the pieces of JavaScript, compiled once per process.
+var programs = map[string]func() *goja.Program{
+	"ReadableStream":  compiled("ReadableStream", readableSource),
+	"WritableStream":  compiled("WritableStream", writableSource),
+	"TransformStream": compiled("TransformStream", transformSource),
 }
 
-func newPart(name, source string) part {
-	return part{name, sync.OnceValue(func() *goja.Program { return goja.MustCompile(name, source, true) })}
+func compiled(name, source string) func() *goja.Program {
+	return sync.OnceValue(func() *goja.Program { return goja.MustCompile(name, source, true) })
 }
-
-var (
-	readablePart  = newPart("ReadableStream", readableSource)
-	writablePart  = newPart("WritableStream", writableSource)
-	transformPart = newPart("TransformStream", transformSource)
-)
 
 // Globals are the classes.
 func Globals() []js.Global {
@@ -75,8 +70,8 @@ func partsOf(vm *js.VM) *parts {
 	return vm.Value(partsKey{}, func(vm *js.VM) any { return &parts{vm: vm} }).(*parts)
 }
 
-func (p *parts) run(code part, args ...goja.Value) *goja.Object {
-	made := native.Invoke(native.Callback(p.vm, code.name, native.Eval(p.vm, code.program())), goja.Undefined(), args...)
+func (p *parts) run(name string, args ...goja.Value) *goja.Object {
+	made := native.Invoke(native.Callback(p.vm, name, native.Eval(p.vm, programs[name]())), goja.Undefined(), args...)
 	return made.ToObject(p.vm.Runtime())
 }
 
@@ -89,21 +84,21 @@ func (p *parts) readable() *goja.Object {
 				return goja.Undefined()
 			}),
 		})
-		p.r = p.run(readablePart, host)
+		p.r = p.run("ReadableStream", host)
 	}
 	return p.r
 }
 
 func (p *parts) writable() *goja.Object {
 	if p.w == nil {
-		p.w = p.run(writablePart, p.readable())
+		p.w = p.run("WritableStream", p.readable())
 	}
 	return p.w
 }
 
 func (p *parts) transform() *goja.Object {
 	if p.t == nil {
-		p.t = p.run(transformPart, p.readable(), p.writable())
+		p.t = p.run("TransformStream", p.readable(), p.writable())
 	}
 	return p.t
 }
