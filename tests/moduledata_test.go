@@ -154,20 +154,3 @@ func TestModuleData(t *testing.T) {
 	ours.expect(`401`, "PUT", "/s/a", link, key)
 	ours.expect(exists, "PUT", "/s/a", link, "a new key")
 }
-
-// TestAppendixBData has the rows of the reference about what modules keep.
-func TestAppendixBData(t *testing.T) {
-	up := harness.NewUpstream(t, "up", harness.HTTP)
-	g := startGateway(t, caddyfile)
-	g.put("collection", "col", fields{"schema": fields{"type": "object", "properties": fields{"n": fields{"type": "number"}}}})
-	imports := `import { setCache, getCache } from "dgate/storage"; import { addDocument, getDocument } from "dgate/state";
-		const refused = (d) => addDocument(d).then(() => "accepted", (e) => e.message);`
-	g.probes(t, up, "", func(code string) string { return handler(imports, code) }, map[string]probe{
-		"cached value":         {code: `setCache("k",{a:1},{ttl:60});s.json(getCache("k"))`, want: `200 {"a":1}`},
-		"absent document":      {code: `s.json(await getDocument("zz","col"))`, want: `200 null`},
-		"against the schema":   {code: `s.json(await refused({id:"a",collection:"col",data:{n:"x"}}))`, want: `200 "data.n must be a number"`},
-		"unknown collection":   {code: `s.json(await refused({id:"a",collection:"none",data:{}}))`, want: `200 "collection not found: none"`},
-		"foreign namespace":    {code: `s.json(await refused({id:"a",collection:"col",data:{},namespace:"ns"}))`, want: `200 "addDocument: a module of namespace default cannot write to namespace ns"`},
-		"rejection not caught": {code: `await addDocument({id:"a",collection:"none",data:{}})`, want: `500 `},
-	})
-}
