@@ -35,18 +35,18 @@ func (e *StatusError) Error() string {
 func (e *StatusError) Unwrap() error { return e.Err }
 
 // cause is Err, which knows the status that scripts are told.
-func (e *StatusError) cause() error { return statusCause{e.Err, e.Status} }
+func (e *StatusError) cause() error { return causeError{e.Err, e.Status} }
 
-type statusCause struct {
+type causeError struct {
 	error
 	status int
 }
 
 // HTTPStatus is what package hook asks for.
-func (c statusCause) HTTPStatus() int { return c.status }
+func (c causeError) HTTPStatus() int { return c.status }
 
 // Unwrap gives the cause.
-func (c statusCause) Unwrap() error { return c.error }
+func (c causeError) Unwrap() error { return c.error }
 
 // fail makes a StatusError with a message for the log.
 func fail(status int, format string, args ...any) *StatusError {

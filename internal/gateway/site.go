@@ -82,13 +82,16 @@ func (c *code) check(ctx context.Context) error {
 	}
 	switch prog := u.prog; {
 	case !hasHooks(prog):
-		errs = append(errs, &js.Error{Kind: js.NotFunction, File: prog.Entry(),
-			Message: "has none of the hooks requestModifier, requestHandler, responseModifier and errorHandler, so nothing would run it"})
+		errs = append(errs, unfit(prog, "has none of the hooks requestModifier, requestHandler, responseModifier and errorHandler, so nothing would run it"))
 	case prog.Has(hook.FetchUpstream):
-		errs = append(errs, &js.Error{Kind: js.NotFunction, File: prog.Entry(),
-			Message: "fetchUpstream: there is no service here to choose an upstream for; use dynamic upstreams in reverse_proxy, or requestHandler"})
+		errs = append(errs, unfit(prog, "fetchUpstream: there is no service here to choose an upstream for; use dynamic upstreams in reverse_proxy, or requestHandler"))
 	}
 	return errors.Join(errs...)
+}
+
+// unfit is why a program that works is of no use on a site.
+func unfit(prog *js.Program, why string) error {
+	return &js.Error{Kind: js.NotFunction, Module: prog.Entry(), File: prog.Entry(), Message: why}
 }
 
 // Close lets idle VMs go. Requests in flight finish on what they have.
