@@ -160,3 +160,44 @@ func TestRequestIsSettable(t *testing.T) {
 		})
 	}
 }
+
+// On any site, too, hooks return Responses, and a Worker answers.
+func TestReturnedOnSite(t *testing.T) {
+	g := startSite(t, `	header X-Site 1
+	handle /worker* {
+		dgate_js worker.js
+	}
+	handle /guarded* {
+		dgate_js guard.js
+		respond "behind"
+	}
+	route /replaced* {
+		dgate_js replace.js
+		header X-Next 1
+		respond "behind"
+	}`, map[string]string{
+		"worker.js":  `export default { fetch: (request) => Response.json({ path: new URL(request.url).pathname }) }`,
+		"guard.js":   `export const requestModifier = (ctx) => { if (!ctx.queryParam("key")) return new Response("no key", { status: 401 }) }`,
+		"replace.js": `export const responseModifier = async (ctx, up) => new Response(new ReadableStream({ start(c) { c.enqueue(new TextEncoder().encode("in place")); c.close() } }), { status: 203 })`,
+	})
+	tests := map[string]struct {
+		path, want string
+	}{
+		"a Worker":              {"/worker/x", `200 {"path":"/worker/x"}`},
+		"a guard that answers":  {"/guarded", `401 no key`},
+		"a guard that does not": {"/guarded?key=1", `200 behind`},
+		"an answer replaced":    {"/replaced", `203 in place`},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			g := &gateway{g.Caddy, t}
+			answer := g.do(harness.Request{URL: tt.path})
+			if got := fmt.Sprintf("%d %s", answer.Status, answer.Body); got != tt.want {
+				t.Errorf("got %q, want %q", got, tt.want)
+			}
+			if answer.Header.Get("X-Site") != "1" || answer.Header.Get("X-Next") != "" {
+				t.Errorf("headers: %v", answer.Header)
+			}
+		})
+	}
+}

@@ -140,6 +140,7 @@ func (s *siteWriter) modify(status int) {
 		return
 	}
 	s.run = v.scope.StartResponseModifier(v.vm, s.res)
+	s.run.Keep(v.before)
 	s.run.Wait()
 	switch {
 	case s.run.Done():

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"maps"
 	"net/http"
 	"strconv"
 
@@ -130,6 +131,7 @@ func (up *upstream) replaceWith(f *frame, run *js.Run, v goja.Value) error {
 	}
 	h := up.resp.Header
 	clear(h)
+	maps.Copy(h, up.keep)
 	for name, values := range a.Header {
 		if name != "Content-Encoding" || up.encoding == "" { // what it would have from the upstream's headers is not so any more
 			h[name] = values

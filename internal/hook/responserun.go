@@ -31,6 +31,10 @@ func (s *Scope) StartResponseModifier(vm *js.VM, resp *http.Response) *ResponseR
 	return &ResponseRun{f: f, up: up, run: vm.Start(s.r.Context(), ResponseModifier, f, f.context(), f.upstream())}
 }
 
+// Keep names headers of the answer that are not of whoever has given it. They stay when
+// the hook returns a Response to take its place, unless that has them too.
+func (r *ResponseRun) Keep(h http.Header) { r.up.keep = h }
+
 // Wait goes on with the hook until it has settled or waits for the body.
 func (r *ResponseRun) Wait() { r.run.WaitUntil(r.WantsBody) }
 

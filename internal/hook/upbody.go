@@ -28,6 +28,7 @@ type upstream struct {
 	status   int
 	encoding string
 	facts    bodyFacts
+	keep     http.Header // what a Response in its place keeps, or nil
 	limit    int64
 
 	load    *load        // the reading of src, nil until a script wants it
