@@ -78,6 +78,46 @@ declare namespace DGate {
 		/** Free words for people and modules. */
 		tags?: string[];
 	}
+
+	/** A set of documents that modules read and write, and the schema that they follow. */
+	interface Collection {
+		/** Name of the collection. */
+		name: string;
+		/** Namespace of the collection. */
+		namespace: string;
+		/** JSON Schema (draft 2020-12 if it does not say which) that the data of all documents must match; without one any JSON is valid. Cannot change while there are documents. */
+		schema?: any;
+		/** private: for modules of its namespace; public: modules of all namespaces may read. */
+		visibility?: string;
+		/** What it holds: document. Cannot change while there are documents. */
+		type?: string;
+		/** Free words for people and modules. */
+		tags?: string[];
+	}
+
+	/** JSON data with an id, in a collection. */
+	interface Document {
+		/** Id of the document, unique in its collection: up to 256 bytes without control characters. */
+		id: string;
+		/** Collection of the document. */
+		collection: string;
+		/** Namespace of the collection. */
+		namespace: string;
+		/** Any JSON that matches the schema of the collection. */
+		data: any;
+	}
+
+	/** A value that modules of its namespace can read, and nobody else. */
+	interface Secret {
+		/** Name of the secret. */
+		name: string;
+		/** Namespace of the secret. */
+		namespace: string;
+		/** The value, up to 64 KiB. It is answered as **redacted**; sent back like that, the stored value stays. */
+		data: string;
+		/** Free words for people and modules. */
+		tags?: string[];
+	}
 }
 
 declare namespace DGate {
@@ -97,4 +137,1406 @@ declare namespace DGate {
 	type RequestHandler = (ctx: Context) => MaybePromise<void | Response>;
 
 	type MaybePromise<T> = T | Promise<T>;
+}
+
+// ---- internal/hook
+
+declare namespace DGate {
+	/** What can be sent as a body. */
+	type Bytes = string | ArrayBuffer | ArrayBufferView;
+
+	/** What a hook is called with: the request, its answer, and where it was routed. */
+	interface Context {
+		/** Identifies the request. It is all that JSON.stringify shows. */
+		readonly id: string;
+		/**
+		 * The request. Called it returns it; its fields can also be read and set directly, as in
+		 * ctx.request.method.
+		 */
+		readonly request: (() => IncomingRequest) & RequestFields;
+		/** The answer that a script gives itself; null in responseModifier, which has upstream(). */
+		response(): OutgoingResponse;
+		/** The upstream's answer in responseModifier, null in other hooks. */
+		upstream(): Upstream;
+		/** The parameters of the request's query, the same object as request().query. */
+		query(): Query;
+		/** The service of the route, or null. */
+		service(): Named<Service> | null;
+		/** The route, or null where there is none. */
+		route(): Named<Route>;
+		/** The namespace, or null where there is none. */
+		namespace(): Named<Namespace>;
+		/** A parameter of the route's path, unescaped; "*" is what the wildcard matched. "" if there is none. */
+		pathParam(name: string): string;
+		/** All parameters of the route's path. */
+		pathParams(): Record<string, string>;
+		/** All parameters of the route's path. */
+		readonly params: Record<string, string>;
+		/** What set has kept for this request, or null. */
+		get(key: string): any;
+		/**
+		 * Keeps a value for later hooks of this request: a primitive, plain object, array, Date, ArrayBuffer
+		 * or typed array. It is copied.
+		 */
+		set(key: string, value: any): void;
+
+		/** The first value of a parameter of the query, or null. */
+		queryParam(name: string): string | null;
+		/** Short for response().status. */
+		status(code: number | string): OutgoingResponse;
+		/** Short for response().status. */
+		setStatus(code: number | string): OutgoingResponse;
+		/** Sets a header of the answer. */
+		setHeader(name: string, value: any): void;
+		/** Short for response().json. */
+		json(value: any): OutgoingResponse;
+		/** Short for response().send. */
+		send(body?: Bytes): OutgoingResponse;
+		/** Short for response().send. */
+		write(body?: Bytes): OutgoingResponse;
+		/** Short for response().redirect. */
+		redirect(url: string, status?: number): void;
+
+		/** Properties of your own last as long as the request, as JSON between its hooks. */
+		[property: string]: any;
+	}
+
+	/** The ctx of the method fetch of a default export. */
+	interface WorkerContext extends Context {
+		/**
+		 * Lets a promise be finished after the answer, within the time of a hook. The request and the
+		 * other members of ctx are gone by then.
+		 */
+		waitUntil(promise: any): void;
+		/** Does nothing: there is nothing to pass through to. */
+		passThroughOnException(): void;
+	}
+
+	/** A default export in the form of a Worker: a requestHandler by another name. */
+	interface Worker<Env = Record<string, string>> {
+		/** Answers a request. env has the environment variables that the server allows. */
+		fetch(request: Request, env: Env, ctx: WorkerContext): MaybePromise<Response>;
+	}
+
+	/** A service, route or namespace as hooks see it: everything has a value, and nothing can be changed. */
+	type Named<Kind> = Readonly<Required<Kind>> & {
+		/** The name. */
+		getName(): string;
+	};
+
+	/** The request of the client. What a script changes is what the upstream gets. */
+	interface IncomingRequest extends RequestFields {
+		/** Properties of your own last as long as the request, as JSON between its hooks. */
+		[property: string]: any;
+	}
+
+	/** What a request has. */
+	interface RequestFields {
+		/** The method, in upper case. Can be set, to anything but CONNECT. */
+		method: string;
+		/** The path, unescaped. Can be set; it must begin with / and have no query. */
+		path: string;
+		/** The headers. */
+		readonly headers: HeaderView;
+		/** The parameters of the query. Can be set, to text, an object or URLSearchParams. */
+		get query(): Query;
+		set query(value: Query | URLSearchParams | Record<string, any> | string | null);
+		/** The host, with the port if the client has sent one. Can be set; the upstream then gets that one. */
+		host: string;
+		/** The IP address of the client, as trusted proxies report it. */
+		readonly remoteAddress: string;
+		/** The protocol, such as "HTTP/1.1". */
+		readonly proto: string;
+		/** The length of the body in bytes, -1 if it is not known. */
+		readonly contentLength: number;
+		/** The body as text. Can be set. */
+		body: any;
+		/** The whole body. It can be read again, and is still sent on. Throws if it is larger than the limit. */
+		readBody(): ArrayBuffer;
+		/** The body as JSON. */
+		readJson(): any;
+		/** Replaces the body. */
+		writeBody(body: Bytes): void;
+		/** Replaces the body by JSON, and sets its type. */
+		writeJson(value: any): void;
+	}
+
+	/** The answer that a script gives itself. Once it has sent something, the upstream is not called. */
+	interface OutgoingResponse {
+		/** The headers, until something is sent. */
+		readonly headers: HeaderView;
+		/** Whether something was sent. */
+		readonly headersSent: boolean;
+		/** The status, from 200 to 599. Can be set until something is sent. */
+		statusCode: number;
+		/** Values of your own that last as long as the request, as JSON between its hooks. */
+		locals: Record<string, any>;
+		/** Chooses the status, from 200 to 599. */
+		status(code: number | string): this;
+		/** Sends text or bytes; may be called again. */
+		send(body?: Bytes): this;
+		/** The same as send. */
+		end(body?: Bytes): this;
+		/** Sends JSON, of type application/json. */
+		json(value: any): this;
+		/** Sets a cookie. */
+		cookie(name: string, value: any, options?: CookieOptions): this;
+		/** A cookie of the request, or null. */
+		getCookie(name: string): Cookie | null;
+		/** The cookies of the request. */
+		getCookies(): Cookie[];
+		/** Sets the header Location. */
+		location(url: string): this;
+		/** Redirects with 307, the status given, or a status from 300 to 399 that was chosen before. Relative URLs are resolved. */
+		redirect(url: string, status?: number): void;
+		redirect(status: number, url: string): void;
+		/** Redirects with 301. */
+		redirectPermanent(url: string): void;
+		/** Properties of your own last as long as the request, as JSON between its hooks. */
+		[property: string]: any;
+	}
+
+	/** The answer of the upstream, in responseModifier. */
+	interface Upstream {
+		/** The headers. */
+		readonly headers: HeaderView;
+		/** The status, from 200 to 599. Can be set. */
+		statusCode: number;
+		/** The status and its text, such as "200 OK". */
+		readonly statusText: string;
+		/** The trailers that have been announced. */
+		readonly trailer: HeaderView;
+		/** The protocol, such as "HTTP/1.1". */
+		readonly protocol: string;
+		/** Whether the body has been decompressed on its way. */
+		readonly uncompressed: boolean;
+		/** The length of the body in bytes, -1 if it is not known. */
+		readonly contentLength: number;
+		/** How the body is transferred, for example ["chunked"]. */
+		readonly transferEncoding: string[];
+		/** The body as text. Reading it waits for it. Can be set. */
+		body: any;
+		/** The whole body, decompressed. It can be read again, and is still sent on. */
+		readBody(): Promise<ArrayBuffer>;
+		/** The body as JSON. */
+		readJson(): Promise<any>;
+		/** Replaces the body. */
+		writeBody(body: Bytes): this;
+		/** Replaces the body by JSON, and sets its type. */
+		writeJson(value: any): this;
+		/** Changes the status. */
+		status(code: number | string): this;
+		/** Turns the answer into a redirect with 307, or the status given or chosen before. */
+		redirect(url: string, status?: number): void;
+		redirect(status: number, url: string): void;
+		/** Turns the answer into a redirect with 301. */
+		redirectPermanent(url: string): void;
+		/** The parameters of the query that the upstream was asked with. */
+		query(): Query;
+		/** The cookies that the upstream sets. */
+		cookie(): Cookie[];
+	}
+
+	/** The parameters of a query, in order. A parameter is also a property, with its first value. */
+	interface Query extends Iterable<[string, string]> {
+		/** The first value, "" if there is none. */
+		get(name: string): string;
+		/** All values. */
+		getAll(name: string): string[];
+		/** The values of a name, or all there are. */
+		values(name?: string): string[];
+		/** Sets the only value. */
+		set(name: string, value: any): void;
+		/** Adds a value. */
+		add(name: string, value: any): void;
+		/** Adds a value. */
+		append(name: string, value: any): void;
+		/** Removes all values. */
+		del(name: string): void;
+		/** Removes all values. */
+		delete(name: string): void;
+		/** Whether there is a value. */
+		has(name: string): boolean;
+		/** The names, each once. */
+		keys(): string[];
+		/** Names and values. */
+		entries(): [string, string][];
+		/** Calls a function for each value. */
+		forEach(callback: (value: string, name: string, query: Query) => void, thisArg?: any): void;
+		/** The query as text, sorted by name. */
+		encode(): string;
+		/** The query as text, in order. */
+		toString(): string;
+		/** The first value of a parameter. */
+		[name: string]: any;
+	}
+
+	/** The headers of a message, names in any case. A header is also a property, with its values joined. */
+	interface HeaderView extends Iterable<[string, string]> {
+		/** The first value, "" if there is none. */
+		get(name: string): string;
+		/** Sets the only value. */
+		set(name: string, value: any): void;
+		/** Adds a value. */
+		add(name: string, value: any): void;
+		/** Adds a value. */
+		append(name: string, value: any): void;
+		/** Removes the header. */
+		del(name: string): void;
+		/** Removes the header. */
+		delete(name: string): void;
+		/** Whether there is a value. */
+		has(name: string): boolean;
+		/** The values of a header, or of all. */
+		values(name?: string): string[];
+		/** The names, sorted. */
+		keys(): string[];
+		/** Names and values, those of a name joined except for Set-Cookie. */
+		entries(): [string, string][];
+		/** Calls a function for each of the entries. */
+		forEach(callback: (value: string, name: string, headers: HeaderView) => void, thisArg?: any): void;
+		/** A copy, which belongs to no message. */
+		clone(): HeaderView;
+		/** The values of Set-Cookie. */
+		getSetCookie(): string[];
+		/** The values of a header, joined. */
+		[name: string]: any;
+	}
+
+	/** Options of response().cookie. */
+	interface CookieOptions {
+		domain?: string;
+		path?: string;
+		/** Seconds; 0 or less removes the cookie. */
+		maxAge?: number;
+		/** When the cookie ends: a Date, the text of a time, or milliseconds since 1970. */
+		expires?: Date | string | number;
+		secure?: boolean;
+		httpOnly?: boolean;
+		partitioned?: boolean;
+		/** "lax", "strict" or "none", in any case; true means strict. */
+		sameSite?: string | boolean;
+	}
+
+	/** A cookie of a request or of an upstream's answer. */
+	interface Cookie {
+		name: string;
+		value: string;
+		path: string;
+		domain: string;
+		/** Seconds; 0 if there is none, -1 for one that is to be removed. */
+		maxAge: number;
+		secure: boolean;
+		httpOnly: boolean;
+		/** "lax", "strict", "none" or "". */
+		sameSite: string;
+		expires: Date | null;
+	}
+}
+
+// ---- internal/js
+
+/**
+ * Writes to the log of the server, under the name of the hook. A call of a hook writes at most
+ * 1000 lines and 256 KiB; a line has at most 16 KiB. log, info, dir and table write at INFO.
+ */
+interface Console {
+	/** Text may have %s, %d, %i, %f, %j, %o and %O, which take the next value. */
+	log(...values: unknown[]): void;
+	info(...values: unknown[]): void;
+	debug(...values: unknown[]): void;
+	warn(...values: unknown[]): void;
+	error(...values: unknown[]): void;
+	/** Writes values and where the script is, at DEBUG. */
+	trace(...values: unknown[]): void;
+	dir(value?: unknown, options?: object): void;
+	dirxml(value?: unknown): void;
+	table(value?: unknown): void;
+	/** Writes values, at ERROR, unless the condition is true. */
+	assert(condition?: unknown, ...values: unknown[]): void;
+	/** Writes how often it was called with this label, in this call of the hook. */
+	count(label?: string): void;
+	countReset(label?: string): void;
+	/** Starts a clock. */
+	time(label?: string): void;
+	/** Writes how long the clock has run. */
+	timeLog(label?: string, ...values: unknown[]): void;
+	/** Writes how long the clock has run, and ends it. */
+	timeEnd(label?: string): void;
+	/** Indents the lines that follow, until groupEnd. */
+	group(...values: unknown[]): void;
+	groupCollapsed(...values: unknown[]): void;
+	groupEnd(): void;
+}
+declare var console: Console;
+
+declare module "console" {
+	export const log: Console["log"];
+	export const info: Console["info"];
+	export const debug: Console["debug"];
+	export const warn: Console["warn"];
+	export const error: Console["error"];
+	export const trace: Console["trace"];
+	export const dir: Console["dir"];
+	export const dirxml: Console["dirxml"];
+	export const table: Console["table"];
+	export const assert: Console["assert"];
+	export const count: Console["count"];
+	export const countReset: Console["countReset"];
+	export const time: Console["time"];
+	export const timeLog: Console["timeLog"];
+	export const timeEnd: Console["timeEnd"];
+	export const group: Console["group"];
+	export const groupCollapsed: Console["groupCollapsed"];
+	export const groupEnd: Console["groupEnd"];
+	const console: Console;
+	export default console;
+}
+declare module "node:console" {
+	export * from "console";
+	export { default } from "console";
+}
+
+declare var process: {
+	/** The environment variables that the option env allows. */
+	readonly env: { readonly [name: string]: string | undefined };
+	/** The name of the host. */
+	readonly host: string;
+};
+
+/** Imports a module of the route, or one that is built in. */
+declare function require(name: string): any;
+
+/** The global scope. */
+declare var self: typeof globalThis;
+/** The global scope. */
+declare var global: typeof globalThis;
+
+/** Calls fn when the running code is through. */
+declare function queueMicrotask(fn: () => void): void;
+/** Calls fn after a delay in milliseconds, unless the hook has ended before. At most 10,000 wait at a time. */
+declare function setTimeout<A extends unknown[]>(fn: (...args: A) => void, delay?: number, ...args: A): number;
+/** Calls fn again and again, with a delay in milliseconds in between. */
+declare function setInterval<A extends unknown[]>(fn: (...args: A) => void, delay?: number, ...args: A): number;
+declare function setImmediate<A extends unknown[]>(fn: (...args: A) => void, ...args: A): number;
+declare function clearTimeout(id?: number): void;
+declare function clearInterval(id?: number): void;
+declare function clearImmediate(id?: number): void;
+
+// ---- internal/js/host/abort
+
+/** Something that has happened. Events do not bubble. */
+interface Event {
+	readonly type: string;
+	readonly target: EventTarget | null;
+	readonly currentTarget: EventTarget | null;
+	readonly bubbles: boolean;
+	readonly cancelable: boolean;
+	readonly defaultPrevented: boolean;
+	preventDefault(): void;
+	stopPropagation(): void;
+	/** No further listeners are called. */
+	stopImmediatePropagation(): void;
+}
+declare var Event: { readonly prototype: Event; new (type: string, init?: { bubbles?: boolean; cancelable?: boolean }): Event };
+
+type EventListener = ((event: Event) => void) | { handleEvent(event: Event): void };
+
+/** Something that listeners wait for events of. What a listener throws is logged. */
+interface EventTarget {
+	addEventListener(type: string, listener: EventListener | null, options?: boolean | { once?: boolean; capture?: boolean; passive?: boolean; signal?: AbortSignal }): void;
+	removeEventListener(type: string, listener: EventListener | null): void;
+	/** False if a listener has prevented the default. */
+	dispatchEvent(event: Event): boolean;
+}
+declare var EventTarget: { readonly prototype: EventTarget; new (): EventTarget };
+
+/** Says whether something should still be done. */
+interface AbortSignal extends EventTarget {
+	readonly aborted: boolean;
+	/** Why: a DOMException named AbortError or TimeoutError, if nothing else was given. */
+	readonly reason: any;
+	/** Throws the reason. */
+	throwIfAborted(): void;
+	onabort: ((event: Event) => void) | null;
+}
+declare var AbortSignal: {
+	readonly prototype: AbortSignal;
+	/** A signal that is aborted already. */
+	abort(reason?: unknown): AbortSignal;
+	/** A signal that is aborted after a time. */
+	timeout(milliseconds: number): AbortSignal;
+	/** A signal that is aborted with the first of others. */
+	any(signals: Iterable<AbortSignal>): AbortSignal;
+};
+
+/**
+ * Calls something off.
+ *
+ * @example
+ * const response = await fetch(url, { signal: AbortSignal.timeout(2000) });
+ */
+interface AbortController {
+	readonly signal: AbortSignal;
+	abort(reason?: unknown): void;
+}
+declare var AbortController: { readonly prototype: AbortController; new (): AbortController };
+
+// ---- internal/js/host/buffer
+
+/** How text stands for bytes. */
+type BufferEncoding = "utf8" | "utf-8" | "hex" | "base64" | "base64url" | "latin1" | "binary" | "ascii" | "utf16le" | "utf-16le" | "ucs2" | "ucs-2";
+
+/** Bytes, with text encodings and binary numbers. All that a Uint8Array can do works too. */
+interface Buffer extends Uint8Array<ArrayBuffer> {
+	/** The text that the bytes from start to end stand for. Default encoding: utf8. */
+	toString(encoding?: BufferEncoding, start?: number, end?: number): string;
+	/** What JSON.stringify writes; Buffer.from reads it. */
+	toJSON(): { type: "Buffer"; data: number[] };
+	equals(other: Uint8Array): boolean;
+	/** -1, 0 or 1: the order of this Buffer and target. */
+	compare(target: Uint8Array, targetStart?: number, targetEnd?: number, sourceStart?: number, sourceEnd?: number): -1 | 0 | 1;
+	/** Writes as many whole characters as there is room for, and returns how many bytes that were. */
+	write(text: string, encoding?: BufferEncoding): number;
+	write(text: string, offset: number, encoding?: BufferEncoding): number;
+	write(text: string, offset: number, length: number, encoding?: BufferEncoding): number;
+	/** Copies into target, and returns how many bytes were copied. */
+	copy(target: Uint8Array, targetStart?: number, sourceStart?: number, sourceEnd?: number): number;
+	/** Repeats a value from offset to end. */
+	fill(value: string | number | Uint8Array, offset?: number, end?: number, encoding?: BufferEncoding): this;
+	fill(value: string, encoding: BufferEncoding): this;
+	/** A Buffer over the same memory, as subarray is, and not a copy. */
+	slice(start?: number, end?: number): Buffer;
+	subarray(start?: number, end?: number): Buffer;
+	indexOf(value: string | number | Uint8Array, from?: number | BufferEncoding, encoding?: BufferEncoding): number;
+	lastIndexOf(value: string | number | Uint8Array, from?: number | BufferEncoding, encoding?: BufferEncoding): number;
+	includes(value: string | number | Uint8Array, from?: number | BufferEncoding, encoding?: BufferEncoding): boolean;
+	/** Reverses each pair of bytes. */
+	swap16(): this;
+	/** Reverses each group of four bytes. */
+	swap32(): this;
+	/** Reverses each group of eight bytes. */
+	swap64(): this;
+
+	readUInt8(offset?: number): number;
+	readUInt16LE(offset?: number): number;
+	readUInt16BE(offset?: number): number;
+	readUInt32LE(offset?: number): number;
+	readUInt32BE(offset?: number): number;
+	/** Reads a number of 1 to 6 bytes. */
+	readUIntLE(offset: number, byteLength: number): number;
+	/** Reads a number of 1 to 6 bytes. */
+	readUIntBE(offset: number, byteLength: number): number;
+	readUint8(offset?: number): number;
+	readUint16LE(offset?: number): number;
+	readUint16BE(offset?: number): number;
+	readUint32LE(offset?: number): number;
+	readUint32BE(offset?: number): number;
+	/** Reads a number of 1 to 6 bytes. */
+	readUintLE(offset: number, byteLength: number): number;
+	/** Reads a number of 1 to 6 bytes. */
+	readUintBE(offset: number, byteLength: number): number;
+	readInt8(offset?: number): number;
+	readInt16LE(offset?: number): number;
+	readInt16BE(offset?: number): number;
+	readInt32LE(offset?: number): number;
+	readInt32BE(offset?: number): number;
+	/** Reads a number of 1 to 6 bytes. */
+	readIntLE(offset: number, byteLength: number): number;
+	/** Reads a number of 1 to 6 bytes. */
+	readIntBE(offset: number, byteLength: number): number;
+	readFloatLE(offset?: number): number;
+	readFloatBE(offset?: number): number;
+	readDoubleLE(offset?: number): number;
+	readDoubleBE(offset?: number): number;
+
+	/** Like all that write numbers: throws a RangeError if the value does not fit, and returns the offset behind it. */
+	writeUInt8(value: number, offset?: number): number;
+	writeUInt16LE(value: number, offset?: number): number;
+	writeUInt16BE(value: number, offset?: number): number;
+	writeUInt32LE(value: number, offset?: number): number;
+	writeUInt32BE(value: number, offset?: number): number;
+	writeUIntLE(value: number, offset: number, byteLength: number): number;
+	writeUIntBE(value: number, offset: number, byteLength: number): number;
+	writeUint8(value: number, offset?: number): number;
+	writeUint16LE(value: number, offset?: number): number;
+	writeUint16BE(value: number, offset?: number): number;
+	writeUint32LE(value: number, offset?: number): number;
+	writeUint32BE(value: number, offset?: number): number;
+	writeUintLE(value: number, offset: number, byteLength: number): number;
+	writeUintBE(value: number, offset: number, byteLength: number): number;
+	writeInt8(value: number, offset?: number): number;
+	writeInt16LE(value: number, offset?: number): number;
+	writeInt16BE(value: number, offset?: number): number;
+	writeInt32LE(value: number, offset?: number): number;
+	writeInt32BE(value: number, offset?: number): number;
+	writeIntLE(value: number, offset: number, byteLength: number): number;
+	writeIntBE(value: number, offset: number, byteLength: number): number;
+	writeFloatLE(value: number, offset?: number): number;
+	writeFloatBE(value: number, offset?: number): number;
+	writeDoubleLE(value: number, offset?: number): number;
+	writeDoubleBE(value: number, offset?: number): number;
+}
+
+interface BufferConstructor extends Omit<Uint8ArrayConstructor, "from" | "of" | "prototype"> {
+	readonly prototype: Buffer;
+	/** The bytes of a text. Characters that an encoding has no meaning for end hexadecimal text, and are skipped in base64. */
+	from(text: string, encoding?: BufferEncoding): Buffer;
+	/** A Buffer over the memory of an ArrayBuffer. */
+	from(memory: ArrayBufferLike, byteOffset?: number, length?: number): Buffer;
+	/** A copy of bytes, or of the low bytes of numbers. */
+	from(bytes: ArrayLike<number> | { type: "Buffer"; data: number[] } | { valueOf(): string | ArrayLike<number> }): Buffer;
+	of(...bytes: number[]): Buffer;
+	/** Bytes that are 0, or repeat a value. At most as many as the heap limit. */
+	alloc(size: number, fill?: string | number | Uint8Array, encoding?: BufferEncoding): Buffer;
+	/** Like alloc: memory is always cleared. */
+	allocUnsafe(size: number): Buffer;
+	/** Like alloc: memory is always cleared. */
+	allocUnsafeSlow(size: number): Buffer;
+	/** The bytes of all, one behind the other, cut or filled up to a length. */
+	concat(list: Iterable<Uint8Array>, length?: number): Buffer;
+	/** How many bytes a text takes. */
+	byteLength(text: string | ArrayBufferLike | ArrayBufferView, encoding?: BufferEncoding): number;
+	/** -1, 0 or 1: the order of two Buffers, for sort. */
+	compare(a: Uint8Array, b: Uint8Array): -1 | 0 | 1;
+	isBuffer(value: unknown): value is Buffer;
+	isEncoding(name: unknown): name is BufferEncoding;
+}
+
+declare var Buffer: BufferConstructor;
+
+declare module "buffer" {
+	const buffer: typeof globalThis.Buffer;
+	export { buffer as Buffer };
+	/** The greatest sizes, in bytes and in UTF-16 units. */
+	export const constants: { readonly MAX_LENGTH: number; readonly MAX_STRING_LENGTH: number };
+	/** The greatest size, in bytes. */
+	export const kMaxLength: number;
+	const atobOfText: typeof globalThis.atob;
+	const btoaOfText: typeof globalThis.btoa;
+	export { atobOfText as atob, btoaOfText as btoa };
+}
+declare module "node:buffer" {
+	export * from "buffer";
+}
+
+// ---- internal/js/host/clone
+
+/**
+ * A deep copy: of plain objects, arrays, Map, Set, Date, RegExp, Error, ArrayBuffer and its views,
+ * cycles among them. Others throw a DataCloneError. ArrayBuffers in transfer are moved, not copied.
+ */
+declare function structuredClone<T>(value: T, options?: { transfer?: readonly ArrayBuffer[] }): T;
+
+// ---- internal/js/host/crypto
+
+declare module "dgate/crypto" {
+	/** Text, as UTF-8, or bytes. */
+	type Data = string | ArrayBuffer | ArrayBufferView;
+	/** How a digest is written; without one it is an ArrayBuffer. The raw ones have no padding. */
+	type Encoding = "hex" | "base64" | "b64" | "base64raw" | "b64raw" | "base64url" | "b64url" | "base64rawurl" | "b64rawurl";
+	/** A hash function, in any case, with or without dashes. */
+	type Algorithm = "md5" | "sha1" | "sha224" | "sha256" | "sha384" | "sha512" | "sha512-224" | "sha512-256" | (string & {});
+	interface Digest {
+		(data: Data): ArrayBuffer;
+		(data: Data, encoding: Encoding): string;
+	}
+	/** What createHash and createHmac return. */
+	interface Hasher {
+		/** Adds data, and returns the Hasher. */
+		update(data: Data): this;
+		/** The digest of all data so far; more may follow. */
+		digest(): ArrayBuffer;
+		digest(encoding: Encoding): string;
+	}
+
+	export const md5: Digest;
+	export const sha1: Digest;
+	export const sha224: Digest;
+	export const sha256: Digest;
+	export const sha384: Digest;
+	export const sha512: Digest;
+	export const sha512_224: Digest;
+	export const sha512_256: Digest;
+	export function createHash(algorithm: Algorithm): Hasher;
+	export function createHmac(algorithm: Algorithm, key: Data): Hasher;
+	export function hmac(algorithm: Algorithm, key: Data, data: Data): ArrayBuffer;
+	export function hmac(algorithm: Algorithm, key: Data, data: Data, encoding: Encoding): string;
+	/** The names of the hash functions. */
+	export function getHashes(): string[];
+	/** From 1 to 1,048,576 random bytes. */
+	export function randomBytes(size: number): ArrayBuffer;
+	/** A random integer n, min <= n < max; min is 0 if it is left out. */
+	export function randomInt(max: number): number;
+	export function randomInt(min: number, max: number): number;
+	/** A random UUID, version 4. */
+	export function randomUUID(): string;
+	export function hexEncode(data: Data): string;
+	/** Whether two are the same, in a time that does not tell where they differ. */
+	export function timingSafeEqual(a: Data, b: Data): boolean;
+}
+
+// ---- internal/js/host/dgate
+
+/** The class of what dgate.fail throws. */
+interface GoError extends Error {}
+declare var GoError: { readonly prototype: GoError; new (message?: string): GoError; (message?: string): GoError };
+
+declare module "dgate" {
+	/** Throws a GoError. */
+	export function fail(message?: string): never;
+	/** Waits, and the whole hook with it: a number of seconds, or a duration such as "200ms". Ends early, with an error, when the client has gone. */
+	export function sleep(time: number | string): void;
+	/** A promise that is fulfilled after a number of seconds, or a duration such as "200ms". */
+	export function asyncSleep(time: number | string): Promise<void>;
+	/**
+	 * Calls fn with 0, 1, 2, … until what it returns is truthy, at most count times, and returns
+	 * that, or null. What the last call throws is thrown. If fn returns promises, so does retry.
+	 */
+	export function retry<T>(count: number, fn: (attempt: number) => Promise<T>): Promise<T | null>;
+	export function retry<T>(count: number, fn: (attempt: number) => T): T | null;
+
+	const httpModule: typeof import("dgate/http");
+	const cryptoModule: typeof import("dgate/crypto");
+	const stateModule: typeof import("dgate/state");
+	const secretModule: typeof import("dgate/secret");
+	const storageModule: typeof import("dgate/storage");
+	const utilModule: typeof import("dgate/util");
+	const expModule: typeof import("dgate/exp");
+	const xModule: typeof import("dgate/x");
+	export {
+		httpModule as http, cryptoModule as crypto, stateModule as state, secretModule as secret,
+		storageModule as storage, utilModule as util, expModule as exp, xModule as x,
+	};
+
+	const dgate: typeof import("dgate");
+	export default dgate;
+}
+/** Empty, as it was in the original. */
+declare module "dgate/exp" {
+	const nothing: {};
+	export default nothing;
+}
+/** Empty, as it was in the original. */
+declare module "dgate/x" {
+	const nothing: {};
+	export default nothing;
+}
+
+// ---- internal/js/host/domexception
+
+/** The class of the errors of web standards, which their names tell apart. */
+interface DOMException extends Error {
+	/** The number that the name had in former times, or 0. */
+	readonly code: number;
+}
+declare var DOMException: {
+	readonly prototype: DOMException;
+	new (message?: string, name?: string | { name?: string; cause?: unknown }): DOMException;
+};
+
+// ---- internal/js/host/encoding
+
+/** The text of base64, with a character for each byte. */
+declare function atob(base64: string): string;
+/** The base64 of a text in which each character is a byte, up to U+00FF. */
+declare function btoa(text: string): string;
+
+/** Makes UTF-8 of text. */
+interface TextEncoder {
+	readonly encoding: "utf-8";
+	encode(text?: string): Uint8Array;
+	/** Writes as many whole characters as there is room for. */
+	encodeInto(text: string, target: Uint8Array): { read: number; written: number };
+}
+declare var TextEncoder: { readonly prototype: TextEncoder; new (): TextEncoder };
+
+/** Makes text of bytes. */
+interface TextDecoder {
+	readonly encoding: string;
+	readonly fatal: boolean;
+	readonly ignoreBOM: boolean;
+	/** With stream, what may go on in the next call is kept for it. */
+	decode(data?: ArrayBuffer | ArrayBufferView, options?: { stream?: boolean }): string;
+}
+declare var TextDecoder: {
+	readonly prototype: TextDecoder;
+	/** Encodings are utf-8, the default, utf-16le, utf-16be and windows-1252, which is also called latin1. */
+	new (encoding?: string, options?: { fatal?: boolean; ignoreBOM?: boolean }): TextDecoder;
+};
+
+// ---- internal/js/host/fetch
+
+/** What can be sent as a body. Streams are of bytes or text. */
+type BodyInit = string | ArrayBuffer | ArrayBufferView | URLSearchParams | ReadableStream | number | boolean;
+
+/** What Request and Response have in common. A body can be read once. */
+interface Body {
+	readonly headers: Headers;
+	/** The body as a stream, null if there is none. */
+	readonly body: ReadableStream<Uint8Array> | null;
+	readonly bodyUsed: boolean;
+	/** The whole body. It is rejected if that is larger than what a script may buffer (`body`, 10 MiB by default); streams have no limit. */
+	text(): Promise<string>;
+	json<T = any>(): Promise<T>;
+	arrayBuffer(): Promise<ArrayBuffer>;
+	bytes(): Promise<Uint8Array>;
+}
+
+interface RequestInit {
+	/** Default: GET. It is sent in upper case. */
+	method?: string;
+	/** A Host in it is sent in place of the URL's, unless it is the one that the request of this hook has come with. */
+	headers?: HeadersInit;
+	body?: BodyInit | null;
+	/** What to do with redirects. Default: follow, at most 20. */
+	redirect?: "follow" | "manual" | "error";
+	/** The same as redirect. */
+	redirects?: "follow" | "manual" | "error";
+	/** Aborts the request, and reading its answer. */
+	signal?: AbortSignal | null;
+	/** How long the request may take, reading its answer included: milliseconds, or a duration such as "2s". */
+	timeout?: number | string;
+	/** Streams are always sent while they are made; nothing has to be said. */
+	duplex?: "half";
+	[ignored: string]: any;
+}
+
+/** A request: one to send, or, as the argument of the method fetch of a default export, one that has come in. */
+interface Request extends Body {
+	readonly method: string;
+	readonly url: string;
+	readonly redirect: "follow" | "manual" | "error";
+	readonly signal: AbortSignal;
+	/** A copy. Both can be read; what only one has read is kept. */
+	clone(): Request;
+	/** Properties of your own. */
+	[property: string]: any;
+}
+declare var Request: { readonly prototype: Request; new (input: string | URL | Request, init?: RequestInit): Request };
+
+interface ResponseInit {
+	/** From 200 to 599. Default: 200. */
+	status?: number;
+	statusText?: string;
+	headers?: HeadersInit;
+}
+
+/** The answer to a request: what fetch resolves with, and what a hook may return to answer. */
+interface Response extends Body {
+	readonly status: number;
+	/** Of an answer with its number, as in "200 OK". */
+	readonly statusText: string;
+	/** Whether the status is from 200 to 299. */
+	readonly ok: boolean;
+	/** Where it came from after redirects; "" if a script has made it. */
+	readonly url: string;
+	readonly redirected: boolean;
+	readonly type: "basic" | "default" | "error";
+	/** How long fetch has waited for it, in seconds. */
+	readonly _debug_time?: number;
+	/** A copy. Both can be read; what only one has read is kept. */
+	clone(): Response;
+	/** Properties of your own. */
+	[property: string]: any;
+}
+declare var Response: {
+	readonly prototype: Response;
+	/**
+	 * @example
+	 * return new Response("not here", { status: 404, headers: { "cache-control": "no-store" } });
+	 */
+	new (body?: BodyInit | null, init?: ResponseInit | Response): Response;
+	/** A response with a value as JSON. */
+	json(value: any, init?: ResponseInit): Response;
+	/** A redirect; the URL may be relative. Default status: 302. */
+	redirect(url: string | URL, status?: number): Response;
+	/** A response that cannot be answered with. */
+	error(): Response;
+};
+
+/**
+ * Sends a request. The promise is fulfilled when the head of the answer is there, whatever its
+ * status is, and rejected if there is none. Gzip is decoded. The request ends with the hook, unless
+ * the hook returns its answer.
+ */
+declare function fetch(input: string | URL | Request, init?: RequestInit): Promise<Response>;
+
+declare module "dgate/http" {
+	export const fetch: typeof globalThis.fetch;
+
+	const http: typeof import("dgate/http");
+	export default http;
+}
+
+// ---- internal/js/host/headers
+
+/** Headers to begin with: other headers, pairs of name and value, or an object. */
+type HeadersInit = Headers | Iterable<readonly [string, string]> | Record<string, string | number | boolean | readonly string[]>;
+
+/** Headers of HTTP. Names are in lower case and sorted; asking for one takes any case. */
+interface Headers extends Iterable<[string, string]> {
+	/** The values of a name, joined by ", ", or null. */
+	get(name: string): string | null;
+	/** Puts one value in the place of all of a name. */
+	set(name: string, value: string | number | boolean): void;
+	append(name: string, value: string | number | boolean): void;
+	delete(name: string): void;
+	has(name: string): boolean;
+	/** Every Set-Cookie header by itself. */
+	getSetCookie(): string[];
+	forEach(fn: (value: string, name: string, headers: Headers) => void, thisArg?: unknown): void;
+	keys(): IterableIterator<string>;
+	values(): IterableIterator<string>;
+	/** Every value of a name by itself. */
+	values(name: string): string[];
+	entries(): IterableIterator<[string, string]>;
+	/** A copy. */
+	clone(): Headers;
+	/** The same as append. */
+	add(name: string, value: string | number | boolean): void;
+	/** The same as delete. */
+	del(name: string): void;
+}
+declare var Headers: { readonly prototype: Headers; new (init?: HeadersInit | null): Headers };
+
+// ---- internal/js/host/nodeutil
+
+declare module "util" {
+	/** Puts values into text as console.log does: %s, %d, %i, %f, %j, %o and %O take the next one. */
+	export function format(...values: unknown[]): string;
+	/** A value for people to read, down to a depth of 4, and at most 16 KiB. */
+	export const inspect: {
+		(value: unknown, options?: { depth?: number | null }): string;
+		(value: unknown, showHidden?: boolean, depth?: number | null): string;
+		readonly custom: unique symbol;
+	};
+	export const types: {
+		isArrayBuffer(value: unknown): value is ArrayBuffer;
+		isDate(value: unknown): value is Date;
+		isMap(value: unknown): value is Map<unknown, unknown>;
+		isNativeError(value: unknown): value is Error;
+		isPromise(value: unknown): value is Promise<unknown>;
+		isProxy(value: unknown): boolean;
+		isRegExp(value: unknown): value is RegExp;
+		isSet(value: unknown): value is Set<unknown>;
+		isTypedArray(value: unknown): boolean;
+		isUint8Array(value: unknown): value is Uint8Array;
+	};
+	/** Makes a function that takes a callback, (error, value) => void, last into one that returns a promise. */
+	export const promisify: {
+		(fn: (...args: any[]) => void): (...args: any[]) => Promise<any>;
+		readonly custom: unique symbol;
+	};
+	/** Makes one constructor inherit from another; classes do that better. */
+	export function inherits(constructor: Function, parent: Function): void;
+	const encoderClass: typeof globalThis.TextEncoder;
+	const decoderClass: typeof globalThis.TextDecoder;
+	export { encoderClass as TextEncoder, decoderClass as TextDecoder };
+}
+declare module "node:util" {
+	export * from "util";
+}
+
+// ---- internal/js/host/performance
+
+declare var performance: {
+	/** Milliseconds, with fractions, since timeOrigin; the clock only goes forward. */
+	now(): number;
+	/** When the clock was started, in milliseconds since 1970. */
+	readonly timeOrigin: number;
+};
+
+// ---- internal/js/host/secret
+
+declare module "dgate/secret" {
+	/**
+	 * The secret with this name in the namespace of the module, or null if there is none. An Error
+	 * says that this node cannot decrypt it. Operators store secrets, with `dgate-cli secret create`;
+	 * a change is seen at once.
+	 *
+	 * Compare it with `timingSafeEqual` of "dgate/crypto", and do not log it.
+	 */
+	export function getSecret(name: string): string | null;
+
+	const secret: typeof import("dgate/secret");
+	export default secret;
+}
+
+// ---- internal/js/host/state
+
+declare module "dgate/state" {
+	/**
+	 * Reads a document, or null if there is none. Reading takes what this node has stored and does
+	 * not wait for other nodes; what this node has written is seen at once.
+	 *
+	 * The promise is rejected with `collection not found: …` for a collection that does not exist.
+	 *
+	 * @example
+	 * const link = await getDocument<{ url: string }>(ctx.pathParam("id"), "links");
+	 */
+	export function getDocument<T = any>(id: string, collection: string, options?: ReadOptions | null): Promise<Document<T> | null>;
+
+	/**
+	 * Reads documents of a collection, ordered by the bytes of their ids. Together they must not be
+	 * larger than the limit of what a script may buffer (`body`, 10 MiB by default).
+	 */
+	export function getDocuments<T = any>(query: DocumentQuery): Promise<Document<T>[]>;
+
+	/**
+	 * Stores a document, in place of the one with the same id if there is one. When the promise is
+	 * fulfilled, with the document as it is stored now, it is replicated, and this node reads it.
+	 * Await it: writing that a hook has not waited for may not take place.
+	 *
+	 * The promise is rejected with a {@link StateError}: its `code` is `validation_failed` if the
+	 * data do not match the schema of the collection.
+	 *
+	 * @example
+	 * // creates it, and is rejected with code precondition_failed if it exists
+	 * await addDocument({ id, collection: "links", data: { url } }, { ifVersion: 0 });
+	 */
+	export function addDocument<T = any>(document: NewDocument<T>, options?: WriteOptions | null): Promise<Document<T>>;
+
+	/** Removes a document, and gives back what it was given. That there is none is no error. */
+	export function deleteDocument<K extends DocumentKey>(document: K, options?: WriteOptions | null): Promise<K>;
+
+	/** Reads a collection. The promise is rejected with code `not_found` if it does not exist. */
+	export function getCollection(name: string, options?: ReadOptions | null): Promise<Collection>;
+
+	/**
+	 * Stores a collection, in place of the one with the same name if there is one: what is left out
+	 * gets its default. While it holds documents, its schema and type cannot change.
+	 */
+	export function addCollection(collection: NewCollection): Promise<Collection>;
+
+	/** Removes a collection, which must hold no documents, and gives back what it was given. */
+	export function deleteCollection<C extends { name: string }>(collection: C): Promise<C>;
+
+	/** What identifies a document in the namespace of the module. */
+	export interface DocumentKey {
+		/** Up to 256 bytes, without control characters. */
+		id: string;
+		collection: string;
+		/** Only the module's own namespace can be written to. */
+		namespace?: string | null;
+	}
+
+	export interface NewDocument<T = any> extends DocumentKey {
+		/** Anything that JSON can hold, up to 1 MiB, that matches the schema of the collection. */
+		data: T;
+	}
+
+	export interface Document<T = any> {
+		id: string;
+		/** When it was first stored, as an RFC 3339 time; `new Date(createdAt)` reads it. */
+		createdAt: string;
+		/** When it last changed. */
+		updatedAt: string;
+		/** Grows with each change of the document. */
+		version: number;
+		namespace: string;
+		collection: string;
+		data: T;
+	}
+
+	export interface NewCollection {
+		name: string;
+		/** A JSON Schema that the data of all documents must match. Without one any JSON is valid. */
+		schema?: object | boolean | null;
+		/** private (the default): for the modules of this namespace; public: modules of all may read. */
+		visibility?: "private" | "public" | null;
+		type?: "document" | null;
+		tags?: string[] | null;
+	}
+
+	export interface Collection {
+		name: string;
+		createdAt: string;
+		updatedAt: string;
+		version: number;
+		namespace: string;
+		schema?: any;
+		type: string;
+		visibility: "private" | "public";
+		tags: string[];
+	}
+
+	export interface DocumentQuery extends ReadOptions {
+		collection: string;
+		/** How many documents to return at most, up to 1000. Default: 100. */
+		limit?: number | null;
+		/** How many documents to leave out at the beginning. Default: 0. */
+		offset?: number | null;
+	}
+
+	export interface ReadOptions {
+		/** The namespace of the collection, which must be public if that is another one than the module's. */
+		namespace?: string | null;
+	}
+
+	export interface WriteOptions {
+		/**
+		 * Write only if the document has this version; 0 means only if there is none. Else the promise
+		 * is rejected with code `precondition_failed`. Without it the last one to write wins.
+		 */
+		ifVersion?: number | null;
+	}
+
+	/** What promises of this module are rejected with. */
+	export interface StateError extends Error {
+		code: "not_found" | "validation_failed" | "precondition_failed" | "conflict" | "in_use" | "unauthorized"
+			| "too_large" | "no_leader" | "overloaded" | "outcome_unknown" | "index_timeout" | "internal" | (string & {});
+		/** What is wrong in the data or the schema, if that is it. */
+		fields?: { field: string; problem: string; value?: string }[];
+	}
+
+	const state: typeof import("dgate/state");
+	export default state;
+}
+
+// ---- internal/js/host/storage
+
+declare module "dgate/storage" {
+	/**
+	 * Keeps a copy of a value, as JSON, for the modules of this namespace on this node. Nodes share
+	 * nothing, and a value can go at any time to make room: 64 MiB are kept in all, 8 MiB of one value.
+	 *
+	 * @param id any text but ""
+	 * @param value anything that JSON can hold
+	 */
+	export function setCache(id: string, value: unknown, options?: CacheOptions | null): void;
+
+	/** A copy of the value that was kept under the id, or null. */
+	export function getCache<T = any>(id: string): T | null;
+
+	/** Forgets the value under the id, and tells whether there was one. */
+	export function deleteCache(id: string): boolean;
+
+	export interface CacheOptions {
+		/** How long to keep the value, in seconds; fractions are fine. Without it the value does not expire. */
+		ttl?: number | null;
+	}
+
+	const storage: typeof import("dgate/storage");
+	export default storage;
+}
+
+// ---- internal/js/host/stream
+
+/** How much a stream holds before its source has to wait. */
+interface QueuingStrategy<T = any> {
+	/** Default: 1. */
+	highWaterMark?: number;
+	/** What a chunk counts for. Default: 1. */
+	size?: (chunk: T) => number;
+}
+declare var CountQueuingStrategy: { new (options: { highWaterMark: number }): { readonly highWaterMark: number; size(chunk?: any): number } };
+declare var ByteLengthQueuingStrategy: { new (options: { highWaterMark: number }): { readonly highWaterMark: number; size(chunk: ArrayBufferView): number } };
+
+interface ReadableStreamDefaultController<T = any> {
+	/** How much more the stream wants; null when it has failed. */
+	readonly desiredSize: number | null;
+	enqueue(chunk: T): void;
+	close(): void;
+	error(reason?: unknown): void;
+}
+
+/** Where a stream has its chunks from. */
+interface UnderlyingSource<T = any> {
+	start?(controller: ReadableStreamDefaultController<T>): unknown;
+	/** Called when the stream wants more, and again when the promise that it returns is fulfilled. */
+	pull?(controller: ReadableStreamDefaultController<T>): unknown;
+	cancel?(reason?: unknown): unknown;
+}
+
+type ReadableStreamReadResult<T> = { done: false; value: T } | { done: true; value?: undefined };
+
+interface ReadableStreamDefaultReader<T = any> {
+	readonly closed: Promise<undefined>;
+	read(): Promise<ReadableStreamReadResult<T>>;
+	cancel(reason?: unknown): Promise<void>;
+	releaseLock(): void;
+}
+declare var ReadableStreamDefaultReader: { readonly prototype: ReadableStreamDefaultReader; new <T = any>(stream: ReadableStream<T>): ReadableStreamDefaultReader<T> };
+
+interface StreamPipeOptions {
+	preventClose?: boolean;
+	preventAbort?: boolean;
+	preventCancel?: boolean;
+	signal?: AbortSignal;
+}
+
+/** Chunks that come one after the other: Uint8Arrays in bodies. */
+interface ReadableStream<T = any> extends AsyncIterable<T> {
+	/** Whether it has a reader. */
+	readonly locked: boolean;
+	getReader(): ReadableStreamDefaultReader<T>;
+	cancel(reason?: unknown): Promise<void>;
+	/** Two streams of the same chunks. What one has read and the other has not is kept. */
+	tee(): [ReadableStream<T>, ReadableStream<T>];
+	pipeTo(target: WritableStream<T>, options?: StreamPipeOptions): Promise<void>;
+	pipeThrough<U>(pair: { readable: ReadableStream<U>; writable: WritableStream<T> }, options?: StreamPipeOptions): ReadableStream<U>;
+	values(options?: { preventCancel?: boolean }): AsyncIterableIterator<T>;
+	/** The next chunk, null at the end. */
+	read(): Promise<T | null>;
+	/** The same as cancel. */
+	close(): Promise<void>;
+}
+declare var ReadableStream: {
+	readonly prototype: ReadableStream;
+	new <T = any>(source?: UnderlyingSource<T>, strategy?: QueuingStrategy<T>): ReadableStream<T>;
+	from<T>(items: AsyncIterable<T> | Iterable<T | Promise<T>>): ReadableStream<T>;
+};
+
+interface WritableStreamDefaultController {
+	error(reason?: unknown): void;
+}
+
+/** Where what is written goes. */
+interface UnderlyingSink<T = any> {
+	start?(controller: WritableStreamDefaultController): unknown;
+	write?(chunk: T, controller: WritableStreamDefaultController): unknown;
+	close?(): unknown;
+	abort?(reason?: unknown): unknown;
+}
+
+interface WritableStreamDefaultWriter<T = any> {
+	/** Fulfilled while the stream wants more. */
+	readonly ready: Promise<undefined>;
+	readonly closed: Promise<undefined>;
+	readonly desiredSize: number | null;
+	write(chunk?: T): Promise<void>;
+	close(): Promise<void>;
+	abort(reason?: unknown): Promise<void>;
+	releaseLock(): void;
+}
+declare var WritableStreamDefaultWriter: { readonly prototype: WritableStreamDefaultWriter; new <T = any>(stream: WritableStream<T>): WritableStreamDefaultWriter<T> };
+
+/** Takes chunks, one after the other. */
+interface WritableStream<T = any> {
+	/** Whether it has a writer. */
+	readonly locked: boolean;
+	getWriter(): WritableStreamDefaultWriter<T>;
+	close(): Promise<void>;
+	abort(reason?: unknown): Promise<void>;
+}
+declare var WritableStream: { readonly prototype: WritableStream; new <T = any>(sink?: UnderlyingSink<T>, strategy?: QueuingStrategy<T>): WritableStream<T> };
+
+interface TransformStreamDefaultController<T = any> {
+	readonly desiredSize: number | null;
+	enqueue(chunk: T): void;
+	error(reason?: unknown): void;
+	/** Ends both sides. */
+	terminate(): void;
+}
+
+interface Transformer<I = any, O = any> {
+	start?(controller: TransformStreamDefaultController<O>): unknown;
+	/** Default: what comes in goes out. */
+	transform?(chunk: I, controller: TransformStreamDefaultController<O>): unknown;
+	flush?(controller: TransformStreamDefaultController<O>): unknown;
+	cancel?(reason?: unknown): unknown;
+}
+
+/**
+ * What is written to one side is read from the other, changed on the way.
+ *
+ * @example
+ * const upper = new TransformStream({ transform: (text, out) => out.enqueue(text.toUpperCase()) });
+ * return new Response(response.body.pipeThrough(new TextDecoderStream()).pipeThrough(upper));
+ */
+interface TransformStream<I = any, O = any> {
+	readonly readable: ReadableStream<O>;
+	readonly writable: WritableStream<I>;
+}
+declare var TransformStream: {
+	readonly prototype: TransformStream;
+	new <I = any, O = any>(transformer?: Transformer<I, O>, writable?: QueuingStrategy<I>, readable?: QueuingStrategy<O>): TransformStream<I, O>;
+};
+
+/** Makes UTF-8 of text. */
+interface TextEncoderStream extends TransformStream<string, Uint8Array> {
+	readonly encoding: "utf-8";
+}
+declare var TextEncoderStream: { readonly prototype: TextEncoderStream; new (): TextEncoderStream };
+
+/** Makes text of bytes. */
+interface TextDecoderStream extends TransformStream<ArrayBuffer | ArrayBufferView, string> {
+	readonly encoding: string;
+	readonly fatal: boolean;
+	readonly ignoreBOM: boolean;
+}
+declare var TextDecoderStream: { readonly prototype: TextDecoderStream; new (encoding?: string, options?: { fatal?: boolean; ignoreBOM?: boolean }): TextDecoderStream };
+
+// ---- internal/js/host/util
+
+declare module "dgate/util" {
+	/**
+	 * Reads the body of `ctx.upstream()` or `ctx.request()` as text, writes what `change` makes of
+	 * it, and gives that back.
+	 *
+	 * @example
+	 * export const responseModifier = (ctx) => readWriteBody(ctx.upstream(), (text) => text.replaceAll("http:", "https:"));
+	 */
+	export function readWriteBody<T extends string | ArrayBuffer | ArrayBufferView>(
+		message: { readBody(): ArrayBuffer | Promise<ArrayBuffer>; writeBody(body: any): unknown },
+		change: (text: string) => T | Promise<T>,
+	): Promise<T>;
+
+	const util: typeof import("dgate/util");
+	export default util;
+}
+
+// ---- internal/js/host/webcrypto
+
+/** A key for crypto.subtle. */
+interface CryptoKey {
+	readonly type: "secret" | "public" | "private";
+	/** Whether exportKey gives it out. */
+	readonly extractable: boolean;
+	/** What the key is for: its name, and hash, length, namedCurve or modulusLength. */
+	readonly algorithm: { readonly name: string; readonly [parameter: string]: any };
+	readonly usages: KeyUsage[];
+}
+declare var CryptoKey: { readonly prototype: CryptoKey };
+
+interface CryptoKeyPair {
+	publicKey: CryptoKey;
+	privateKey: CryptoKey;
+}
+
+interface JsonWebKey {
+	kty?: string;
+	crv?: string;
+	alg?: string;
+	use?: string;
+	key_ops?: string[];
+	ext?: boolean;
+	k?: string;
+	n?: string;
+	e?: string;
+	d?: string;
+	p?: string;
+	q?: string;
+	dp?: string;
+	dq?: string;
+	qi?: string;
+	x?: string;
+	y?: string;
+	kid?: string;
+}
+
+type KeyFormat = "raw" | "pkcs8" | "spki" | "jwk";
+type KeyUsage = "encrypt" | "decrypt" | "sign" | "verify" | "deriveKey" | "deriveBits";
+type BufferSource = ArrayBuffer | ArrayBufferView;
+type HashName = "SHA-1" | "SHA-256" | "SHA-384" | "SHA-512" | { name: string };
+
+interface HmacParams { name: "HMAC"; hash: HashName; /** Bits of a new key. Default: the block of the hash. */ length?: number }
+interface RsaParams { name: "RSASSA-PKCS1-v1_5" | "RSA-PSS"; hash: HashName }
+interface EcParams { name: "ECDSA"; namedCurve: "P-256" | "P-384" | "P-521" }
+interface AesParams { name: "AES-GCM"; /** Bits: 128, 192 or 256. */ length: number }
+interface RsaPssParams { name: "RSA-PSS"; /** Bytes, at least 1; in tokens as many as the hash has. */ saltLength: number }
+interface EcdsaParams { name: "ECDSA"; hash: HashName }
+interface AesGcmParams { name: "AES-GCM"; /** Best of 12 random bytes, never the same twice with one key. */ iv: BufferSource; additionalData?: BufferSource; /** Bits. Default: 128. */ tagLength?: number }
+interface Pbkdf2Params { name: "PBKDF2"; hash: HashName; salt: BufferSource; /** At most 1,000,000. */ iterations: number }
+interface HkdfParams { name: "HKDF"; hash: HashName; salt: BufferSource; info: BufferSource }
+
+type ImportAlgorithm = "AES-GCM" | "PBKDF2" | "HKDF" | "Ed25519" | { name: "AES-GCM" | "PBKDF2" | "HKDF" | "Ed25519" } | HmacParams | RsaParams | EcParams;
+type SignAlgorithm = "HMAC" | "RSASSA-PKCS1-v1_5" | "Ed25519" | { name: "HMAC" | "RSASSA-PKCS1-v1_5" | "Ed25519" } | RsaPssParams | EcdsaParams;
+
+/** Every function returns a promise; bad arguments reject it. */
+interface SubtleCrypto {
+	digest(algorithm: HashName, data: BufferSource): Promise<ArrayBuffer>;
+	sign(algorithm: SignAlgorithm, key: CryptoKey, data: BufferSource): Promise<ArrayBuffer>;
+	verify(algorithm: SignAlgorithm, key: CryptoKey, signature: BufferSource, data: BufferSource): Promise<boolean>;
+	encrypt(algorithm: AesGcmParams, key: CryptoKey, data: BufferSource): Promise<ArrayBuffer>;
+	/** Rejects with an OperationError if the data was not encrypted with this key. */
+	decrypt(algorithm: AesGcmParams, key: CryptoKey, data: BufferSource): Promise<ArrayBuffer>;
+	/** length is in bits, a multiple of 8 up to 2048. */
+	deriveBits(algorithm: Pbkdf2Params | HkdfParams, key: CryptoKey, length: number): Promise<ArrayBuffer>;
+	deriveKey(algorithm: Pbkdf2Params | HkdfParams, key: CryptoKey, derived: HmacParams | AesParams, extractable: boolean, usages: readonly KeyUsage[]): Promise<CryptoKey>;
+	importKey(format: "jwk", key: JsonWebKey, algorithm: ImportAlgorithm, extractable: boolean, usages: readonly KeyUsage[]): Promise<CryptoKey>;
+	importKey(format: Exclude<KeyFormat, "jwk">, key: BufferSource, algorithm: ImportAlgorithm, extractable: boolean, usages: readonly KeyUsage[]): Promise<CryptoKey>;
+	exportKey(format: "jwk", key: CryptoKey): Promise<JsonWebKey>;
+	exportKey(format: Exclude<KeyFormat, "jwk">, key: CryptoKey): Promise<ArrayBuffer>;
+	generateKey(algorithm: EcParams | "Ed25519" | { name: "Ed25519" }, extractable: boolean, usages: readonly KeyUsage[]): Promise<CryptoKeyPair>;
+	generateKey(algorithm: HmacParams | AesParams, extractable: boolean, usages: readonly KeyUsage[]): Promise<CryptoKey>;
+}
+
+interface Crypto {
+	/** Fills a typed array of integers, of at most 65,536 bytes, and returns it. */
+	getRandomValues<T extends ArrayBufferView>(array: T): T;
+	/** A random UUID, version 4. */
+	randomUUID(): string;
+	readonly subtle: SubtleCrypto;
+}
+declare var crypto: Crypto;
+
+// ---- internal/js/host/weburl
+
+/** A URL, parsed as browsers do. Setting a member to what does not fit changes nothing. */
+interface URL {
+	/** All of it. Setting this to what is no URL throws a TypeError. */
+	href: string;
+	readonly origin: string;
+	/** The scheme, with its colon. */
+	protocol: string;
+	username: string;
+	password: string;
+	/** hostname, and port if it is not that of the scheme. */
+	host: string;
+	hostname: string;
+	port: string;
+	pathname: string;
+	/** The query with its ?, or "". */
+	search: string;
+	/** The query as a list; changes of either show in the other. */
+	readonly searchParams: URLSearchParams;
+	/** The fragment with its #, or "". */
+	hash: string;
+	toString(): string;
+	toJSON(): string;
+}
+declare var URL: {
+	readonly prototype: URL;
+	/** Throws a TypeError if url is no URL, alone or as a reference from base. */
+	new (url: string | URL, base?: string | URL): URL;
+	/** Like new URL, but null instead of an error. */
+	parse(url: string | URL, base?: string | URL): URL | null;
+	canParse(url: string | URL, base?: string | URL): boolean;
+};
+
+/** The parameters of a query, in their order. */
+interface URLSearchParams extends Iterable<[string, string]> {
+	readonly size: number;
+	/** The first value of a name, or null. */
+	get(name: string): string | null;
+	getAll(name: string): string[];
+	has(name: string, value?: string): boolean;
+	append(name: string, value: string | number | boolean): void;
+	/** Puts one value in the place of all of a name. */
+	set(name: string, value: string | number | boolean): void;
+	delete(name: string, value?: string): void;
+	/** Sorts by name; values of one name stay in their order. */
+	sort(): void;
+	forEach(fn: (value: string, name: string, params: URLSearchParams) => void, thisArg?: unknown): void;
+	keys(): IterableIterator<string>;
+	values(): IterableIterator<string>;
+	entries(): IterableIterator<[string, string]>;
+	/** The query, without ?. */
+	toString(): string;
+}
+declare var URLSearchParams: {
+	readonly prototype: URLSearchParams;
+	/** A query, pairs of name and value, or an object. */
+	new (init?: string | Iterable<readonly [string, string | number | boolean]> | Record<string, string | number | boolean> | URLSearchParams): URLSearchParams;
+};
+
+declare module "url" {
+	const urlClass: typeof globalThis.URL;
+	const paramsClass: typeof globalThis.URLSearchParams;
+	export { urlClass as URL, paramsClass as URLSearchParams };
+}
+declare module "node:url" {
+	export * from "url";
 }
