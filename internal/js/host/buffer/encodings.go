@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/hex"
+	"slices"
 	"strings"
 
 	"github.com/dop251/goja"
@@ -14,36 +15,42 @@ import (
 
 // encoding is how text stands for bytes.
 type encoding struct {
-	name   string
+	names  []string
 	decode func(goja.String) []byte        // text to bytes; what makes no sense ends it, or is skipped
 	encode func(*js.VM, []byte) goja.Value // bytes to text
 	width  float64                         // UTF-16 units of text per byte, at most
+	// char is how many bytes a character takes, of which no part is written; 0 if that varies.
+	char int
 }
 
-var (
-	utf8Encoding      = &encoding{"utf8", func(s goja.String) []byte { return []byte(s.String()) }, inGo(native.UTF8), 1}
-	latin1Encoding    = &encoding{"latin1", lowBytes, units(0xff), 1}
-	asciiEncoding     = &encoding{"ascii", lowBytes, units(0x7f), 1}
-	utf16Encoding     = &encoding{"utf16le", toUTF16, fromUTF16, 0.5}
-	hexEncoding       = &encoding{"hex", fromHex, inGo(hex.EncodeToString), 2}
-	base64Encoding    = &encoding{"base64", fromBase64, inGo(base64.StdEncoding.EncodeToString), 1.4}
-	base64urlEncoding = &encoding{"base64url", fromBase64, inGo(base64.RawURLEncoding.EncodeToString), 1.4}
-)
+// encodings begin with the one that is meant where none is named, which is UTF-8.
+var encodings = []encoding{
+	{[]string{"utf8", "utf-8"}, func(s goja.String) []byte { return []byte(s.String()) }, inGo(native.UTF8), 1, 0},
+	{[]string{"hex"}, fromHex, inGo(hex.EncodeToString), 2, 1},
+	{[]string{"base64"}, fromBase64, inGo(base64.StdEncoding.EncodeToString), 1.4, 1},
+	{[]string{"base64url"}, fromBase64, inGo(base64.RawURLEncoding.EncodeToString), 1.4, 1},
+	{[]string{"latin1", "binary"}, lowBytes, units(0xff), 1, 1},
+	{[]string{"ascii"}, lowBytes, units(0x7f), 1, 1},
+	{[]string{"utf16le", "utf-16le", "ucs2", "ucs-2"}, toUTF16, fromUTF16, 0.5, 2},
+}
 
-// encodings has them by every name.
-var encodings = map[string]*encoding{
-	"utf8": utf8Encoding, "utf-8": utf8Encoding,
-	"latin1": latin1Encoding, "binary": latin1Encoding, "ascii": asciiEncoding,
-	"utf16le": utf16Encoding, "utf-16le": utf16Encoding, "ucs2": utf16Encoding, "ucs-2": utf16Encoding,
-	"hex": hexEncoding, "base64": base64Encoding, "base64url": base64urlEncoding,
+// find is the encoding of a name, or nil.
+func find(name goja.Value) *encoding {
+	lower := strings.ToLower(name.String())
+	for i := range encodings {
+		if slices.Contains(encodings[i].names, lower) {
+			return &encodings[i]
+		}
+	}
+	return nil
 }
 
 // encodingOf is the encoding that a script has named; UTF-8 if it has not.
 func (c *class) encodingOf(v goja.Value) *encoding {
 	if native.Missing(v) {
-		return utf8Encoding
+		return &encodings[0]
 	}
-	e := encodings[strings.ToLower(v.String())]
+	e := find(v)
 	if e == nil {
 		c.vm.ThrowType("Unknown encoding: %s, expected utf8, hex, base64, base64url, latin1, ascii or utf16le", v)
 	}

@@ -36,8 +36,6 @@ var methods = func() map[string]native.Method[*class] {
 	return all
 }()
 
-func lower(v goja.Value) string { return strings.ToLower(v.String()) }
-
 // part is bytes from start to end, which are optional arguments.
 func part(b []byte, start, end goja.Value) []byte {
 	to := between(end, len(b), len(b))
@@ -101,11 +99,10 @@ func (c *class) write(call goja.FunctionCall) goja.Value {
 	data := e.decode(args[0].(goja.String))
 	if len(data) > len(b) {
 		data = data[:len(b)]
-		switch e {
-		case utf8Encoding:
+		if e.char > 0 {
+			data = data[:len(data)/e.char*e.char]
+		} else {
 			data = data[:len(strings.ToValidUTF8(string(data), ""))] // it was valid, but for its new end
-		case utf16Encoding:
-			data = data[:len(data)/2*2]
 		}
 	}
 	return c.vm.Runtime().ToValue(copy(b, data))
@@ -187,10 +184,11 @@ func index(last bool) func(*class, goja.FunctionCall) goja.Value {
 			}
 			at = int(max(0, min(f, float64(len(b)))))
 		}
-		found := -1
 		if last {
-			found = bytes.LastIndex(b[:min(at+len(want), len(b))], want)
-		} else if found = bytes.Index(b[at:], want); found >= 0 {
+			return c.vm.Runtime().ToValue(bytes.LastIndex(b[:min(at+len(want), len(b))], want))
+		}
+		found := bytes.Index(b[at:], want)
+		if found >= 0 {
 			found += at
 		}
 		return c.vm.Runtime().ToValue(found)

@@ -11,66 +11,73 @@ import (
 	"github.com/dgate-io/caddy-dgate/internal/js/host/native"
 )
 
-// number is how a number stands in bytes. Its size is that of the bytes it is given.
+// number is how one kind of number stands in bytes.
 type number struct {
+	name string
+	size int // in bytes; 0: an argument
+	// read and write convert from and to the bits, of a number of size bytes.
 	read  func(bits uint64, size int) any
 	write func(f float64) uint64
-	// lowest and highest are what fits; nil where everything does.
-	bounds func(size int) (lowest, highest float64)
+	// bounds are the least and the greatest that fits; nil where everything does.
+	bounds func(size int) (least, greatest float64)
 }
 
-var unsigned = &number{
-	read:   func(bits uint64, _ int) any { return int64(bits) },
-	write:  func(f float64) uint64 { return uint64(f) },
-	bounds: func(size int) (float64, float64) { return 0, math.Ldexp(1, 8*size) - 1 },
+var numbers = []number{
+	{"UInt8", 1, readUnsigned, writeUnsigned, unsignedBounds},
+	{"UInt16", 2, readUnsigned, writeUnsigned, unsignedBounds},
+	{"UInt32", 4, readUnsigned, writeUnsigned, unsignedBounds},
+	{"UInt", 0, readUnsigned, writeUnsigned, unsignedBounds},
+	{"Int8", 1, readSigned, writeSigned, signedBounds},
+	{"Int16", 2, readSigned, writeSigned, signedBounds},
+	{"Int32", 4, readSigned, writeSigned, signedBounds},
+	{"Int", 0, readSigned, writeSigned, signedBounds},
+	{"Float", 4, readFloat, writeFloat, nil},
+	{"Double", 8, readDouble, math.Float64bits, nil},
 }
 
-var signed = &number{
-	read:   func(bits uint64, size int) any { return int64(bits<<(64-8*size)) >> (64 - 8*size) },
-	write:  func(f float64) uint64 { return uint64(int64(f)) },
-	bounds: func(size int) (float64, float64) { return -math.Ldexp(1, 8*size-1), math.Ldexp(1, 8*size-1) - 1 },
+func readUnsigned(bits uint64, _ int) any { return int64(bits) }
+
+func writeUnsigned(f float64) uint64 { return uint64(f) }
+
+func unsignedBounds(size int) (least, greatest float64) { return 0, math.Ldexp(1, 8*size) - 1 }
+
+func readSigned(bits uint64, size int) any { return int64(bits<<(64-8*size)) >> (64 - 8*size) }
+
+func writeSigned(f float64) uint64 { return uint64(int64(f)) }
+
+func signedBounds(size int) (least, greatest float64) {
+	return -math.Ldexp(1, 8*size-1), math.Ldexp(1, 8*size-1) - 1
 }
 
-var single = &number{
-	read:  func(bits uint64, _ int) any { return float64(math.Float32frombits(uint32(bits))) },
-	write: func(f float64) uint64 { return uint64(math.Float32bits(float32(f))) },
-}
+func readFloat(bits uint64, _ int) any { return float64(math.Float32frombits(uint32(bits))) }
 
-var double = &number{
-	read:  func(bits uint64, _ int) any { return math.Float64frombits(bits) },
-	write: math.Float64bits,
-}
+func writeFloat(f float64) uint64 { return uint64(math.Float32bits(float32(f))) }
+
+func readDouble(bits uint64, _ int) any { return math.Float64frombits(bits) }
 
 // numberMethods are readUInt8 to writeDoubleBE. Those of whole numbers are also
-// spelled Uint, and UInt and Int without a size take it as an argument.
+// spelled Uint.
 func numberMethods() map[string]native.Method[*class] {
 	all := map[string]native.Method[*class]{}
-	for _, kind := range []struct {
-		name   string
-		size   int // 0: an argument
-		number *number
-	}{
-		{"UInt8", 1, unsigned}, {"UInt16", 2, unsigned}, {"UInt32", 4, unsigned}, {"UInt", 0, unsigned},
-		{"Int8", 1, signed}, {"Int16", 2, signed}, {"Int32", 4, signed}, {"Int", 0, signed},
-		{"Float", 4, single}, {"Double", 8, double},
-	} {
+	for i := range numbers {
+		n := &numbers[i]
 		for _, end := range []string{"LE", "BE"} {
-			name := kind.name + end
-			if kind.size == 1 {
-				name = kind.name
+			name := n.name + end
+			if n.size == 1 {
+				name = n.name
 			}
 			for _, name := range []string{name, strings.Replace(name, "UInt", "Uint", 1)} {
-				all["read"+name] = native.Method[*class]{Arity: 1, Call: reader("read"+name, kind.number, kind.size, end == "BE")}
-				all["write"+name] = native.Method[*class]{Arity: 2, Call: writer("write"+name, kind.number, kind.size, end == "BE")}
+				all["read"+name] = native.Method[*class]{Arity: 1, Call: reader("read"+name, n, end == "BE")}
+				all["write"+name] = native.Method[*class]{Arity: 2, Call: writer("write"+name, n, end == "BE")}
 			}
 		}
 	}
 	return all
 }
 
-func reader(name string, n *number, size int, big bool) func(*class, goja.FunctionCall) goja.Value {
+func reader(name string, n *number, big bool) func(*class, goja.FunctionCall) goja.Value {
 	return func(c *class, call goja.FunctionCall) goja.Value {
-		b, _ := c.place(name, c.this(call), size, call.Argument(0), call.Argument(1))
+		b, _ := c.place(name, c.this(call), n.size, call.Argument(0), call.Argument(1))
 		var full [8]byte
 		copy(full[:], b)
 		if big {
@@ -80,9 +87,9 @@ func reader(name string, n *number, size int, big bool) func(*class, goja.Functi
 	}
 }
 
-func writer(name string, n *number, size int, big bool) func(*class, goja.FunctionCall) goja.Value {
+func writer(name string, n *number, big bool) func(*class, goja.FunctionCall) goja.Value {
 	return func(c *class, call goja.FunctionCall) goja.Value {
-		b, end := c.place(name, c.this(call), size, call.Argument(1), call.Argument(2))
+		b, end := c.place(name, c.this(call), n.size, call.Argument(1), call.Argument(2))
 		f := call.Argument(0).ToFloat()
 		if n.bounds != nil {
 			if f = math.Trunc(f); f != f {

@@ -26,7 +26,7 @@ var statics = map[string]native.Method[*class]{
 		return c.vm.Runtime().ToValue(c.vm.Runtime().InstanceOf(call.Argument(0), c.ctor))
 	}},
 	"isEncoding": {Arity: 1, Call: func(c *class, call goja.FunctionCall) goja.Value {
-		return c.vm.Runtime().ToValue(goja.IsString(call.Argument(0)) && encodings[lower(call.Argument(0))] != nil)
+		return c.vm.Runtime().ToValue(goja.IsString(call.Argument(0)) && find(call.Argument(0)) != nil)
 	}},
 }
 

@@ -2,6 +2,7 @@ package encoding_test
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -54,9 +55,18 @@ func FuzzDecoder(f *testing.F) {
 			return ["utf-8", "utf-16le", "utf-16be", "latin1"].filter(name => {
 				const d = new TextDecoder(name);
 				return d.decode(data.subarray(0, at), { stream: true }) + d.decode(data.subarray(at)) !== d.decode(data);
-			})`, strings.Trim(strings.Join(strings.Fields(fmt.Sprint(data)), ","), "[]"), at))
+			})`, numbers(data), at))
 		if err != nil || got != "[]" {
 			t.Errorf("%x, %d: %s %v", data, at, got, err)
 		}
 	})
+}
+
+// numbers is bytes as the elements of an array.
+func numbers(data []byte) string {
+	items := make([]string, len(data))
+	for i, b := range data {
+		items[i] = strconv.Itoa(int(b))
+	}
+	return strings.Join(items, ",")
 }

@@ -55,22 +55,22 @@ func newInspect(vm *js.VM) goja.Value {
 		if options, ok := call.Argument(1).(*goja.Object); ok {
 			depth = options.Get("depth")
 		}
-		text := ""
-		switch v := call.Argument(0); {
-		case goja.IsString(v):
-			text = vm.Inspect(vm.Runtime().NewArray(v))
-			text = strings.TrimSuffix(strings.TrimPrefix(text, "[ "), " ]") // quoted, as inside of something
-		case depth == nil || goja.IsUndefined(depth):
-			text = vm.Inspect(v)
-		case goja.IsNull(depth):
-			text = vm.InspectDepth(v, math.MaxInt)
-		default:
-			text = vm.InspectDepth(v, int(min(depth.ToFloat(), math.MaxInt32)))
-		}
-		return vm.Runtime().ToValue(text)
+		return vm.Runtime().ToValue(inspect(vm, call.Argument(0), depth))
 	})
 	native.Define(vm, fn, "custom", script("custom")(vm))
 	return fn
+}
+
+func inspect(vm *js.VM, v, depth goja.Value) string {
+	switch {
+	case goja.IsString(v): // quoted, as inside of something
+		return strings.TrimSuffix(strings.TrimPrefix(vm.Inspect(vm.Runtime().NewArray(v)), "[ "), " ]")
+	case depth == nil || goja.IsUndefined(depth):
+		return vm.Inspect(v)
+	case goja.IsNull(depth):
+		return vm.InspectDepth(v, math.MaxInt)
+	}
+	return vm.InspectDepth(v, int(min(depth.ToFloat(), math.MaxInt32)))
 }
 
 // types are the tests of util.types.

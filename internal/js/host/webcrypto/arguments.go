@@ -3,9 +3,6 @@ package webcrypto
 import (
 	"bytes"
 	gocrypto "crypto"
-	_ "crypto/sha1" // what hashes lists
-	_ "crypto/sha256"
-	_ "crypto/sha512"
 	"slices"
 	"strings"
 
@@ -16,7 +13,7 @@ import (
 	"github.com/dgate-io/caddy-dgate/internal/js/host/native"
 )
 
-// hashes are the hash functions by name.
+// hashes are the hash functions by name. Package crypto of the host links them.
 var hashes = map[string]gocrypto.Hash{
 	"SHA-1": gocrypto.SHA1, "SHA-256": gocrypto.SHA256, "SHA-384": gocrypto.SHA384, "SHA-512": gocrypto.SHA512,
 }
