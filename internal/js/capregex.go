@@ -1,8 +1,6 @@
 package js
 
-import (
-	"github.com/dop251/goja"
-)
+import "github.com/dop251/goja"
 
 // maxPattern is how long a regular expression may be that a script makes of a string.
 const maxPattern = 64 << 10
@@ -13,22 +11,8 @@ func (vm *VM) checkPattern(v goja.Value) {
 	if len(s) > maxPattern {
 		vm.Throw(&RangeError{"RegExp: the pattern is too long"})
 	}
-	depth, class := 0, false
-	for i := 0; i < len(s); i++ {
-		switch c := s[i]; {
-		case c == '\\':
-			i++
-		case class:
-			class = c != ']'
-		case c == '[':
-			class = true
-		case c == ')':
-			depth--
-		case c == '(':
-			if depth++; depth > maxGroups {
-				vm.Throw(&RangeError{"RegExp: groups nest too deep"})
-			}
-		}
+	if deepGroup(s) >= 0 {
+		vm.Throw(&RangeError{"RegExp: groups nest too deep"})
 	}
 }
 

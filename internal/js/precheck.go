@@ -271,24 +271,39 @@ func (r *reading) exceeded() string {
 
 // regex checks a regular expression.
 func (c *checker) regex(offset int, text string) error {
+	if at := deepGroup(text); at >= 0 {
+		return c.error(TooLarge, offset+at, fmt.Sprintf("groups of a regular expression nest deeper than %d", maxGroups))
+	}
+	for i := 1; i+2 < len(text); i++ {
+		if text[i] != '\\' {
+			continue
+		}
+		if next := text[i+1 : i+3]; next == "p{" || next == "P{" {
+			return c.error(Syntax, offset+i, `\p{…} is not supported in regular expressions: it would silently match the letters themselves`)
+		}
+		i++
+	}
+	return nil
+}
+
+// deepGroup returns where in a regular expression a group begins that is deeper
+// than maxGroups inside of others, or -1.
+func deepGroup(text string) int {
 	depth, class := 0, false
-	for i := 1; i < len(text); i++ {
+	for i := 0; i < len(text); i++ {
 		switch text[i] {
+		case '\\':
+			i++
 		case '[':
 			class = true
 		case ']':
 			class = false
-		case '\\':
-			i++
-			if i+1 < len(text) && (text[i] == 'p' || text[i] == 'P') && text[i+1] == '{' {
-				return c.error(Syntax, offset+i-1, `\p{…} is not supported in regular expressions: it would silently match the letters themselves`)
-			}
 		case '(':
 			if class {
 				break
 			}
 			if depth++; depth > maxGroups {
-				return c.error(TooLarge, offset+i, fmt.Sprintf("groups of a regular expression nest deeper than %d", maxGroups))
+				return i
 			}
 		case ')':
 			if !class {
@@ -296,5 +311,5 @@ func (c *checker) regex(offset int, text string) error {
 			}
 		}
 	}
-	return nil
+	return -1
 }
