@@ -42,7 +42,7 @@ func (f *frame) respond(v goja.Value) error {
 		s.writeHead(a.Status, a.Size)
 		s.rest, s.restSize = a.Body, a.Size
 	}
-	if a.Scripted() {
+	if a.Scripted() && s.r.Method != http.MethodHead && bodyAllowed(a.Status) {
 		f.pumped = a.Pump(f.vm, f.piece)
 	}
 	return nil

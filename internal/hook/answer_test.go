@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -186,6 +187,53 @@ func TestWorker(t *testing.T) {
 			}
 			if diff := cmp.Diff(tt.want, answer{w.Code, w.Body.String()}); diff != "" {
 				t.Errorf("answer (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestWaitUntilEnds checks that work after the answer does not go on for ever.
+func TestWaitUntilEnds(t *testing.T) {
+	tests := map[string]string{
+		"never settles": `ctx.waitUntil(new Promise(() => {}))`,
+		"adds more":     `const more = () => { ctx.waitUntil(new Promise((r) => setImmediate(r))); setImmediate(more) }; more()`,
+		"computes":      `ctx.waitUntil(new Promise((r) => setTimeout(r, 1)).then(() => { for (;;); }))`,
+		"no promise":    `ctx.waitUntil(5); ctx.waitUntil()`,
+	}
+	for name, code := range tests {
+		t.Run(name, func(t *testing.T) {
+			pool := newPool(t, `export default { fetch(request, env, ctx) { `+code+`; return new Response("x") } }`, js.Limits{Timeout: 100 * time.Millisecond})
+			vm := borrow(t, pool)
+			s := newScope(httptest.NewRecorder(), get())
+			if err := s.RequestHandler(vm); err != nil {
+				t.Fatal(err)
+			}
+			done := make(chan struct{})
+			s.Linger(func() { close(done) })
+			<-done
+		})
+	}
+}
+
+// TestRedirectStaysHere resolves targets against hostile paths.
+func TestRedirectStaysHere(t *testing.T) {
+	tests := map[string]struct{ path, target, want string }{
+		"two slashes":          {"//evil.example/x", "?a", "/evil.example/x?a"},
+		"two slashes, a file":  {"//evil.example/x", "y", "/evil.example/y"},
+		"a backslash":          {"/%5Cevil.example/x", "y", "/%5Cevil.example/y"},
+		"a space":              {"/a%20b/c", "d", "/a%20b/d"},
+		"dots":                 {"/a/b/c", "../../../../d", "/d"},
+		"another host, wanted": {"/a", "//other.example/x", "//other.example/x"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			r := httptest.NewRequest(http.MethodGet, "http://example.com"+tt.path, nil)
+			w, err := serve(t, newPool(t, handlerModule(fmt.Sprintf("s.redirect(%q)", tt.target)), js.Limits{}), r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := w.Header().Get("Location"); got != tt.want {
+				t.Errorf("Location is %q, want %q", got, tt.want)
 			}
 		})
 	}

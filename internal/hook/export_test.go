@@ -16,3 +16,10 @@ func Methods() map[string][]string {
 	}
 	return methods
 }
+
+// SetQuery sets a parameter of a query, as query.set does.
+func SetQuery(raw, name, value string) string {
+	p := &pairs{list: parsePairs(raw)}
+	p.set(name, value)
+	return p.raw()
+}

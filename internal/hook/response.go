@@ -143,7 +143,7 @@ func (f *frame) redirectTo(target string, status int) {
 		f.vm.ThrowType("response.redirect: the response has been sent")
 	}
 	h := s.w.Header()
-	location := resolveTarget(s.r.URL.Path, target)
+	location := resolveTarget(s.r.URL.EscapedPath(), target)
 	h["Location"] = []string{headers.Line(location)}
 	get := s.r.Method == http.MethodGet || s.r.Method == http.MethodHead
 	if _, chosen := h["Content-Type"]; !chosen && get {
@@ -165,9 +165,7 @@ func resolveTarget(from, target string) string {
 	if err != nil || u.Scheme != "" || u.Host != "" || strings.HasPrefix(target, "//") {
 		return target
 	}
-	if from == "" {
-		from = "/"
-	}
+	from = "/" + strings.TrimLeft(from, "/") // two slashes would name another host
 	if target == "" || target[0] == '?' || target[0] == '#' {
 		return from + target
 	}

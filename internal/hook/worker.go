@@ -122,13 +122,20 @@ func (s *Scope) Linger(done func()) {
 	}()
 }
 
-// finish waits for the promises, those included that are added meanwhile.
+// finish waits for the promises, those included that are added meanwhile, until the
+// time of the call is up.
 func (l *late) finish() {
 	defer l.cancel(nil)
-	for i := 0; i < len(l.promises); i++ {
+	vm, failures := l.f.vm, 0
+	for i := 0; i < len(l.promises) && vm.Context().Err() == nil; i++ {
 		if _, err := l.run.Await(l.promises[i]); err != nil {
-			l.f.vm.Logger().Error("a promise of ctx.waitUntil has failed", zap.Error(err))
+			if failures++; failures <= maxLogged {
+				vm.Logger().Error("a promise of ctx.waitUntil has failed", zap.Error(err))
+			}
 		}
 	}
 	_ = l.f.end(l.run, nil)
 }
+
+// maxLogged is of how many failed promises of one answer the log tells.
+const maxLogged = 10
