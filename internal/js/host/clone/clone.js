@@ -2,7 +2,7 @@
 // by recursion, so that neither depth nor size matter: a script that clones for too
 // long is interrupted like any other.
 (function (classify, share, detach, refuse) {
-	const errors = { EvalError, RangeError, ReferenceError, SyntaxError, TypeError, URIError };
+	const errors = ["EvalError", "RangeError", "ReferenceError", "SyntaxError", "TypeError", "URIError"];
 	const unfinished = { Object: true, Array: true, Map: true, Set: true, Error: true };
 	const { defineProperty, hasOwn, keys } = Object;
 
@@ -13,15 +13,15 @@
 	return function structuredClone(value, options) {
 		const copies = new Map(); // what has been begun
 		const todo = []; // objects with their copies, which are empty yet, and kinds
-		const moved = new Set();
+		const moved = [];
 		if (arguments.length === 0) {
 			throw new TypeError("structuredClone: expected a value");
 		}
 		for (const buffer of options?.transfer ?? []) {
-			if (classify(buffer) !== "ArrayBuffer" || moved.has(buffer)) {
+			if (classify(buffer) !== "ArrayBuffer" || moved.includes(buffer)) {
 				refuse("what is transferred must be an ArrayBuffer, and only once");
 			}
-			moved.add(buffer);
+			moved.push(buffer);
 		}
 
 		// make is a copy of what kind of object source is, if it is finished with that,
@@ -37,7 +37,7 @@
 			case "Set":
 				return new Set();
 			case "Error":
-				return hasOwn(errors, source.name) ? new errors[source.name]() : new Error();
+				return new globalThis[errors.includes(source.name) ? source.name : "Error"]();
 			case "Date":
 				return new Date(source.getTime());
 			case "RegExp":
@@ -47,7 +47,7 @@
 			case "String":
 				return Object(source.valueOf());
 			case "ArrayBuffer":
-				return moved.has(source) ? share(source) : source.slice(0);
+				return moved.includes(source) ? share(source) : source.slice(0);
 			}
 			// A view: a typed array or a DataView.
 			return new globalThis[kind](visit(source.buffer), source.byteOffset, kind === "DataView" ? source.byteLength : source.length);
