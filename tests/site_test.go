@@ -444,6 +444,35 @@ func TestSiteEdits(t *testing.T) {
 	want("/watched", "w3")
 }
 
+// Configurations that have ended leave nothing running: no watch, and no machine.
+func TestSiteReloads(t *testing.T) {
+	g := startSite(t, "\tdgate_js /watched m.ts {\n\t\twatch\n\t}\n\tdgate_js m.ts", map[string]string{"m.ts": "export const requestHandler = () => {}"})
+	edit := func(i int) {
+		t.Helper()
+		text := fmt.Sprint("edit ", i)
+		writeFile(t, g.Caddy, "m.ts", `export const requestHandler = async (ctx) => { await null; ctx.response().send("`+text+`") }`)
+		if err := g.Reload(); err != nil {
+			t.Fatal(err)
+		}
+		if got := g.do(harness.Request{URL: "/"}); got.Body != text {
+			t.Errorf("%q, want %q", got.Body, text)
+		}
+	}
+	edit(0)
+	before := goroutines(g)
+	for i := range 10 {
+		edit(i)
+	}
+	if err := harness.Await(func() error {
+		if after := goroutines(g); after > before+5 {
+			return fmt.Errorf("%d goroutines, and %d before", after, before)
+		}
+		return nil
+	}); err != nil {
+		t.Error(err)
+	}
+}
+
 // Only who needs a store has one: there is no data directory until a script asks for a document.
 func TestSiteOpensNoStore(t *testing.T) {
 	g := startSite(t, "\tdgate_js m.ts", map[string]string{
