@@ -70,6 +70,9 @@ func TestWorker(t *testing.T) {
 	if e := g.echo(harness.Request{Method: "PUT", URL: "/worker/proxy", Body: strings.NewReader("sent on"), Header: http.Header{"X-Own": {"1"}}}); e.Method != "PUT" || e.Body != "sent on" || e.Headers["X-Own"] != "1" {
 		t.Errorf("the upstream got %+v", e)
 	}
+	if answer := g.do(harness.Request{Method: "HEAD", URL: "/worker/x"}); answer.Status != 404 || answer.Body != "" || answer.Header.Get("Content-Length") != "12" {
+		t.Errorf("HEAD: %s", answer)
+	}
 	before := up.Requests()
 	if answer := g.do(harness.Request{URL: "/worker/late"}); answer.Body != "at once" {
 		t.Errorf("got %s", answer)

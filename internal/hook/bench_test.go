@@ -92,3 +92,31 @@ func BenchmarkResponseModifier(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkAnswer is a request that is answered by a script.
+func BenchmarkAnswer(b *testing.B) {
+	benchmarks := []struct{ name, module string }{
+		{"send", `export function requestHandler(ctx) { ctx.response().send("x") }`},
+		{"json", `export function requestHandler(ctx) { ctx.response().json({ a: 1 }) }`},
+		{"a Response", `export function requestHandler(ctx) { return new Response("x") }`},
+		{"a Worker", `export default { fetch(request) { return new Response("x") } }`},
+		{"a Worker that looks at the URL", `export default { fetch(request) { return new Response(new URL(request.url).pathname) } }`},
+	}
+	for _, bm := range benchmarks {
+		b.Run(bm.name, func(b *testing.B) {
+			vm := borrow(b, newPool(b, bm.module, js.Limits{}))
+			r, in := get(), info()
+			b.ReportAllocs()
+			for b.Loop() {
+				s := hook.NewScope(httptest.NewRecorder(), r, in)
+				err := s.RequestHandler(vm)
+				if err == nil {
+					err = s.SendRest()
+				}
+				if err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
