@@ -11,6 +11,9 @@ const (
 	// maxString is how long a string may get in one call of a built-in, in UTF-16 units. Those
 	// that make a list of a string, or several strings, take none that is longer.
 	maxString = 16 << 20
+	// maxNormalized is how long a string may be that is brought into a Unicode normal form, which
+	// takes a microsecond per character.
+	maxNormalized = 1 << 20
 	// maxArray is how many elements one call of a built-in may touch.
 	maxArray = 5_000_000
 )
@@ -46,7 +49,7 @@ var limitations = []limitation{
 	}},
 	{words: []string{"matchAll"}, install: func(vm *VM, s, _ *goja.Object) error { return vm.installMatchIterator(s) }},
 	{words: []string{"normalize", "localeCompare"}, install: func(vm *VM, s, _ *goja.Object) error {
-		return vm.limitAll(s, vm.checkSubject, "normalize", "localeCompare")
+		return vm.limitAll(s, vm.checkNormalized, "normalize", "localeCompare")
 	}},
 	{words: []string{"concat"}, install: func(vm *VM, s, a *goja.Object) error {
 		return errors.Join(vm.limit(s, "concat", vm.checkConcat), vm.limit(a, "concat", vm.checkConcat))

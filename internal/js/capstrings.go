@@ -70,6 +70,9 @@ func (vm *VM) capReplace(proto *goja.Object, name string) error {
 	original, _ := goja.AssertFunction(proto.Get(name))
 	return vm.method(proto, name, 2, func(call goja.FunctionCall) goja.Value {
 		s := vm.thisString(name, call)
+		if isObject(call.Argument(1)) {
+			vm.checkLength(name, s, maxArray) // all matches are found before the function is called
+		}
 		if vm.replacedLength(s, call) > maxString {
 			vm.Throw(tooLong(name, maxString))
 		}
@@ -133,17 +136,22 @@ func (vm *VM) subject(call *goja.FunctionCall) goja.String {
 	return s
 }
 
-// checkSubject refuses strings that are too long to make several of.
-func (vm *VM) checkSubject(name string, call *goja.FunctionCall) {
+// checkLength refuses strings that are longer than most.
+func (vm *VM) checkLength(name string, s goja.String, most int) {
 	vm.checkpoint()
-	if s := vm.subject(call); s != nil && s.Length() > maxString {
-		vm.Throw(&RangeError{name + ": the string is too long"})
+	if s != nil && s.Length() > most {
+		vm.Throw(&RangeError{fmt.Sprintf("%s: the string is longer than %d", name, most)})
 	}
+}
+
+// checkNormalized is for methods that bring a string into a normal form first.
+func (vm *VM) checkNormalized(name string, call *goja.FunctionCall) {
+	vm.checkLength(name, vm.subject(call), maxNormalized)
 }
 
 // checkSearch is for methods that take a regular expression, or make one of a string.
 func (vm *VM) checkSearch(name string, call *goja.FunctionCall) {
-	vm.checkSubject(name, call)
+	vm.checkLength(name, vm.subject(call), maxArray) // there may be a match for every character
 	if pattern := call.Argument(0); !goja.IsUndefined(pattern) && !isObject(pattern) {
 		vm.checkPattern(pattern)
 	}
@@ -157,8 +165,7 @@ func (vm *VM) checkSplit(name string, call *goja.FunctionCall) {
 	}
 	separator := call.Argument(0)
 	if isObject(separator) {
-		vm.checkSubject(name, call)
-		return
+		vm.checkLength(name, s, maxArray)
 	}
 	if !goja.IsUndefined(separator) && goja.IsUndefined(call.Argument(1)) && strings.Count(s.String(), separator.String()) > maxArray {
 		vm.Throw(&RangeError{fmt.Sprintf("split: more than %d parts", maxArray)})

@@ -199,16 +199,16 @@ func TestBlocking(t *testing.T) {
 	e := NewEngine(Options{Hooks: testHooks, Globals: []Global{{"block", func(vm *VM) goja.Value {
 		return vm.Func("block", 0, func(goja.FunctionCall) goja.Value {
 			done := make(chan struct{})
-			time.AfterFunc(50*time.Millisecond, func() { close(done) })
+			time.AfterFunc(200*time.Millisecond, func() { close(done) })
 			vm.Blocking(func() { <-done })
 			return goja.Undefined()
 		})
 	}}}})
-	res := call(t, e, Limits{CPU: 30 * time.Millisecond}, ts(`export function requestHandler() { for (let i = 0; i < 2; i++) block(); return "ok" }`))
+	res := call(t, e, Limits{CPU: 50 * time.Millisecond}, ts(`export function requestHandler() { for (let i = 0; i < 2; i++) block(); return "ok" }`))
 	if res.value != "ok" {
 		t.Errorf("got %v", res.err)
 	}
-	res = call(t, e, Limits{CPU: 30 * time.Millisecond}, ts(`export function requestHandler() { block(); for (;;); }`))
+	res = call(t, e, Limits{CPU: 50 * time.Millisecond}, ts(`export function requestHandler() { block(); for (;;); }`))
 	if res.err == nil || res.err.Kind != CPU {
 		t.Errorf("got %v, want kind cpu", res.err)
 	}

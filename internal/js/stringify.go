@@ -2,7 +2,6 @@ package js
 
 import (
 	"encoding/json"
-	"fmt"
 	"math"
 	"reflect"
 	"slices"
@@ -257,7 +256,7 @@ func (w *jsonWriter) string(s goja.String) {
 				r = utf16.DecodeRune(c, rune(s.CharAt(i+1)))
 			}
 			if r == utf8.RuneError {
-				w.buf = fmt.Appendf(w.buf, `\u%04x`, c)
+				w.escape(c)
 			} else {
 				w.buf = utf8.AppendRune(w.buf, r)
 				i++
@@ -299,11 +298,17 @@ func (w *jsonWriter) char(c rune) {
 		w.buf = append(w.buf, `\r`...)
 	default:
 		if c < ' ' {
-			w.buf = fmt.Appendf(w.buf, `\u%04x`, c)
+			w.escape(c)
 		} else {
 			w.buf = utf8.AppendRune(w.buf, c)
 		}
 	}
+}
+
+// escape writes a UTF-16 unit by its number.
+func (w *jsonWriter) escape(c rune) {
+	const hex = "0123456789abcdef"
+	w.buf = append(w.buf, '\\', 'u', hex[c>>12&15], hex[c>>8&15], hex[c>>4&15], hex[c&15])
 }
 
 // selectKeys takes the keys to write from an array.
