@@ -66,21 +66,38 @@
 			return this.state === "errored" ? null : this.state === "closed" ? 0 : this.mark - this.total;
 		}
 
+		get wanting() {
+			return this.state === "readable" && !this.closing && this.started && (this.reader?.requests.length > 0 || this.desired > 0);
+		}
+
+		// pull asks for more, until there is enough or what was asked for takes time.
 		pull() {
-			const wanted = this.reader?.requests.length > 0 || this.desired > 0;
-			if (this.state !== "readable" || this.closing || !this.started || !wanted) return;
-			if (this.pulling) {
-				this.again = true;
-				return;
-			}
-			this.pulling = true;
-			call(this.underlying, "pull", this.controller).then(() => {
-				this.pulling = false;
-				if (this.again) {
-					this.again = false;
-					this.pull();
+			while (this.wanting) {
+				if (this.pulling) {
+					this.again = true;
+					return;
 				}
-			}, (e) => this.fail(e));
+				this.pulling = true;
+				this.again = false;
+				let wait;
+				try {
+					wait = this.underlying?.pull?.(this.controller);
+				} catch (e) {
+					this.fail(e);
+					return;
+				}
+				if (typeof wait?.then === "function") {
+					Promise.resolve(wait).then(() => this.pulled(), (e) => this.fail(e));
+					return;
+				}
+				this.pulling = false;
+				if (!this.again) return;
+			}
+		}
+
+		pulled() {
+			this.pulling = false;
+			if (this.again) this.pull();
 		}
 
 		enqueue(chunk) {
@@ -123,15 +140,18 @@
 			this.reader?.closed.reject(error);
 		}
 
+		// next is the first chunk of the queue, which must have one.
+		next() {
+			const { chunk, size } = this.queue.shift();
+			this.total -= size;
+			if (this.closing && this.queue.length === 0) this.finish();
+			else this.pull();
+			return chunk;
+		}
+
 		read() {
 			this.disturbed = true;
-			if (this.queue.length > 0) {
-				const { chunk, size } = this.queue.shift();
-				this.total -= size;
-				if (this.closing && this.queue.length === 0) this.finish();
-				else this.pull();
-				return Promise.resolve({ value: chunk, done: false });
-			}
+			if (this.queue.length > 0) return Promise.resolve({ value: this.next(), done: false });
 			if (this.state === "closed") return Promise.resolve({ value: undefined, done: true });
 			if (this.state === "errored") return Promise.reject(this.error);
 			const request = {};
@@ -330,7 +350,6 @@
 		const reader = stream.getReader();
 		const branches = [];
 		const reasons = [];
-		const cancelled = deferred();
 		let reading = false;
 		let again = false;
 		const pull = async () => {
@@ -347,7 +366,6 @@
 					if (done) branch.close();
 					else branch.enqueue(copies && i > 0 && ArrayBuffer.isView(value) ? value.slice() : value);
 				}
-				if (done) cancelled.resolve();
 				if (done) return; // reading stays true
 			} while (again);
 			reading = false;
@@ -355,16 +373,14 @@
 		const branch = (i) => new ReadableStream({
 			start(controller) { branches[i] = controller; },
 			pull,
-			cancel(reason) {
+			cancel(reason) { // one of two need not wait for the other, as it would in the standard
 				reasons[i] = reason;
-				if (0 in reasons && 1 in reasons) reader.cancel(reasons).then(cancelled.resolve, cancelled.reject);
-				return cancelled.promise;
+				if (0 in reasons && 1 in reasons) return reader.cancel(reasons);
 			},
 		}, { highWaterMark: 0 });
 		const pair = [branch(0), branch(1)];
 		reader.closed.catch((e) => {
 			for (const controller of branches) controller.error(e);
-			cancelled.resolve();
 		});
 		return pair;
 	};
@@ -423,14 +439,23 @@
 	// each gives every chunk to write, waits for what that returns, and returns what
 	// done returns.
 	const each = async (stream, write, done) => {
-		const reader = stream.getReader();
+		const state = stateOf(stream, "body");
+		state.lock();
+		state.disturbed = true;
 		for (;;) {
-			const result = await reader.read();
-			if (result.done) return done?.();
+			let chunk;
+			if (state.queue.length > 0) {
+				chunk = state.next();
+			} else {
+				const result = await state.read();
+				if (result.done) return done();
+				chunk = result.value;
+			}
 			try {
-				await write(result.value);
+				const wait = write(chunk);
+				if (wait) await wait;
 			} catch (e) {
-				quiet(reader.cancel(e));
+				quiet(state.cancel(e));
 				throw e;
 			}
 		}
@@ -442,12 +467,15 @@
 		// of returns a stream of a source of Go's.
 		of(source) {
 			const stream = new ReadableStream({
-				async pull(controller) {
-					const chunk = await host.pull(source);
-					if (chunk === undefined) controller.close();
-					else controller.enqueue(chunk);
+				pull(controller) {
+					const add = (chunk) => {
+						if (chunk === undefined) controller.close();
+						else controller.enqueue(chunk);
+					};
+					const next = host.pull(source);
+					return next === undefined ? add() : next.then(add);
 				},
-				cancel(reason) { host.cancel(source, reason); },
+				cancel() { host.cancel(source); },
 			}, { highWaterMark: 0 });
 			peek(stream).source = source;
 			return stream;

@@ -79,7 +79,7 @@ func (p *parts) readable() *goja.Object {
 	if p.r == nil {
 		host := p.vm.Lazy([]js.Export{
 			native.Function("pull", 1, func(vm *js.VM, call goja.FunctionCall) goja.Value { return sourceArg(call).pull(vm) }),
-			native.Function("cancel", 2, func(_ *js.VM, call goja.FunctionCall) goja.Value {
+			native.Function("cancel", 1, func(_ *js.VM, call goja.FunctionCall) goja.Value {
 				_ = sourceArg(call).Close() // all that matters is told by reading
 				return goja.Undefined()
 			}),
@@ -124,38 +124,39 @@ func sourceArg(call goja.FunctionCall) *source {
 // chunkSize is how much of a reader makes one chunk at most, in bytes.
 const chunkSize = 32 << 10
 
-// piece is what one read of a reader has come to.
-type piece struct {
-	data []byte
-	err  error
+var buffers = sync.Pool{New: func() any { return new([chunkSize]byte) }}
+
+// pull returns a promise of the next chunk, or undefined at the end.
+func (s *source) pull(vm *js.VM) goja.Value {
+	if s.err != nil {
+		return s.end(vm)
+	}
+	return js.Async(vm, func(context.Context) ([]byte, error) {
+		buf, _ := buffers.Get().(*[chunkSize]byte)
+		defer buffers.Put(buf)
+		for s.err == nil {
+			n, err := s.Read(buf[:])
+			s.err = err
+			if n > 0 {
+				return bytes.Clone(buf[:n]), nil
+			}
+		}
+		return nil, nil
+	}, func(vm *js.VM, data []byte) goja.Value {
+		if data == nil {
+			return s.end(vm)
+		}
+		return native.Construct(vm, "Uint8Array", vm.ArrayBuffer(data))
+	})
 }
 
-// pull returns a promise of the next chunk, of undefined at the end.
-func (s *source) pull(vm *js.VM) goja.Value {
-	return js.Async(vm, func(context.Context) (piece, error) {
-		buf := make([]byte, chunkSize)
-		for s.err == nil {
-			n, err := s.Read(buf)
-			s.err = err
-			if n > chunkSize/2 {
-				return piece{data: buf[:n:n]}, nil
-			}
-			if n > 0 {
-				return piece{data: bytes.Clone(buf[:n])}, nil // rather than keep all of buf
-			}
-		}
-		return piece{err: s.err}, nil
-	}, func(vm *js.VM, p piece) goja.Value {
-		switch {
-		case p.err == nil:
-			return native.Construct(vm, "Uint8Array", vm.ArrayBuffer(p.data))
-		case errors.Is(p.err, io.EOF):
-			_ = s.Close()
-			return goja.Undefined()
-		}
-		s.fail(vm, p.err)
-		return goja.Undefined()
-	})
+// end is what comes after the last chunk: undefined, or an error that is thrown.
+func (s *source) end(vm *js.VM) goja.Value {
+	if !errors.Is(s.err, io.EOF) {
+		s.fail(vm, s.err)
+	}
+	_ = s.Close() // all that matters is told by reading
+	return goja.Undefined()
 }
 
 // New returns a ReadableStream of what r has. r is read when a script wants more,
