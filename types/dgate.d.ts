@@ -79,6 +79,26 @@ declare namespace DGate {
 		tags?: string[];
 	}
 
+	/** Host names that belong to a namespace, and the certificate for them if you have one. */
+	interface Domain {
+		/** Name of the domain. */
+		name: string;
+		/** Namespace whose routes answer for the hosts. */
+		namespace: string;
+		/** Hosts: example.com, *.example.com, api.*, *shop*, * or /regular expression/. Case does not count. */
+		patterns: string[];
+		/** Of the domains that match a host, the one with the highest priority has it; of equal ones, the one whose name is last in the alphabet. */
+		priority?: number;
+		/** Certificate chain, the own one first: PEM, or base64 of PEM. It must name the patterns. */
+		cert?: string;
+		/** Private key of the certificate: PEM, or base64 of PEM. It is answered as **redacted**; sent back like that, the stored key stays. */
+		key?: string;
+		/** Certificates that Caddy obtains on demand: auto: for exact names; each: also for every name that matches another pattern; off: none. */
+		tls?: string;
+		/** Free words for people and modules. */
+		tags?: string[];
+	}
+
 	/** A set of documents that modules read and write, and the schema that they follow. */
 	interface Collection {
 		/** Name of the collection. */

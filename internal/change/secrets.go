@@ -40,15 +40,27 @@ func (w *Writer) sealed(ctx context.Context) sealing {
 	}
 }
 
+// keeper is a resource whose other fields have to fit a secret field that is kept.
+type keeper interface {
+	// Keeps says what is wrong with the resource if it keeps the secret field of the one before.
+	Keeps(before resource.Object) error
+}
+
+// leftBehind is the text of a secret field, "" for none, and the object that it is in.
+type leftBehind struct {
+	text   string
+	object resource.Object
+}
+
 // fillSecrets makes the operations of objects with secret fields, in the order of the changes: one
 // that keeps a value may mean that of the change before it. The objects stay as they are.
 func (a *attempt) fillSecrets(seal sealing) error {
-	left := map[place]string{} // what the changes so far leave
+	left := map[place]leftBehind{} // by the changes so far
 	for i, c := range a.changes {
 		if c.Object == nil {
 			for _, f := range resource.MustKind(c.Key.Kind).Fields {
 				if f.Secret {
-					left[place{c.Key, f.Name}] = ""
+					left[place{c.Key, f.Name}] = leftBehind{}
 				}
 			}
 			continue
@@ -70,22 +82,25 @@ func (a *attempt) fillSecrets(seal sealing) error {
 			switch {
 			case *f.Value == "":
 			case *f.Value != resource.Redacted:
-				text, err := seal(at.key, at.field, old, *f.Value)
+				text, err := seal(at.key, at.field, old.text, *f.Value)
 				if err != nil {
 					return err
 				}
 				*f.Value = text
-			case old == "":
+			case old.text == "":
 				a.found.add(at.key, resource.Invalid(at.field, "", "is %s, but there is no stored value to keep", resource.Redacted))
 			default:
-				*f.Value = old
+				*f.Value = old.text
+				if k, ok := c.Object.(keeper); ok {
+					a.found.add(at.key, k.Keeps(old.object))
+				}
 				if !before && cond.Mode != state.Absent && cond.Mode != state.AtVersion {
 					// What is kept must be what is there when the change is applied.
 					cond = state.Condition{Mode: state.AtVersion, Version: version}
 					a.kept = true
 				}
 			}
-			left[at] = *f.Value
+			left[at] = leftBehind{*f.Value, c.Object}
 		}
 		op, err := state.Put(obj, cond)
 		if err != nil {
@@ -96,16 +111,16 @@ func (a *attempt) fillSecrets(seal sealing) error {
 	return nil
 }
 
-// storedSecret reads the text of a secret field and the version of its resource; "" if there is none.
-func storedSecret(db *state.DB, at place) (text string, version uint64, err error) {
+// storedSecret reads a secret field and the version of its resource; nothing if there is none.
+func storedSecret(db *state.DB, at place) (left leftBehind, version uint64, err error) {
 	rec, obj, err := stored(db, at.key)
 	if obj == nil || err != nil {
-		return "", 0, err
+		return leftBehind{}, 0, err
 	}
 	for _, f := range resource.SecretFields(obj) {
 		if f.Name == at.field {
-			text = *f.Value
+			left = leftBehind{*f.Value, obj}
 		}
 	}
-	return text, rec.Version, nil
+	return left, rec.Version, nil
 }

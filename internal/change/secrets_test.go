@@ -12,6 +12,7 @@ import (
 	"github.com/dgate-io/caddy-dgate/internal/change"
 	"github.com/dgate-io/caddy-dgate/internal/change/changetest"
 	"github.com/dgate-io/caddy-dgate/internal/resource"
+	"github.com/dgate-io/caddy-dgate/internal/resource/resourcetest"
 	"github.com/dgate-io/caddy-dgate/internal/state"
 )
 
@@ -152,5 +153,57 @@ func TestNoSealer(t *testing.T) {
 	_, err := w.Put(t.Context(), secret("hunter2"), state.Condition{})
 	if resource.CodeOf(err) != resource.Internal || err.Error() != "secrets cannot be stored here: there is nothing to encrypt them with" {
 		t.Errorf("error: %v", err)
+	}
+}
+
+// TestDomainKeys: a key that is kept must belong to the certificate, also if that is another one.
+func TestDomainKeys(t *testing.T) {
+	cert, key := resourcetest.Certificate(t, "a.com")
+	renewed := resourcetest.Renew(t, key, "a.com")
+	other, otherKey := resourcetest.Certificate(t, "a.com")
+	const foreign = "key is **redacted**, but the stored key does not belong to the certificate in cert"
+	put := func(cert, key string) change.Change {
+		return change.Change{Object: &resource.Domain{Name: "d", Namespace: "default", Patterns: []string{"a.com"}, Cert: cert, PrivateKey: key}}
+	}
+	tests := map[string]struct {
+		changes []change.Change
+		key     string // afterwards
+		want    string // the error
+	}{
+		"kept":                   {changes: []change.Change{put(cert, resource.Redacted)}, key: key},
+		"kept for a renewed one": {changes: []change.Change{put(renewed, resource.Redacted)}, key: key},
+		"kept for another one":   {changes: []change.Change{put(other, resource.Redacted)}, want: foreign},
+		"both replaced":          {changes: []change.Change{put(other, otherKey)}, key: otherKey},
+		"replaced, then kept":    {changes: []change.Change{put(other, otherKey), put(other, resource.Redacted)}, key: otherKey},
+		"replaced, then wrong":   {changes: []change.Change{put(other, otherKey), put(cert, resource.Redacted)}, want: "domain default/d: " + foreign},
+		"both removed":           {changes: []change.Change{put("", "")}},
+		"removed, then kept":     {changes: []change.Change{put("", ""), put(cert, resource.Redacted)}, want: "domain default/d: key is **redacted**, but there is no stored value to keep"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			seal := &sealer{}
+			w := change.Writer{Store: &spy{t, changetest.New(t)}, Sealer: seal}
+			if _, err := w.Apply(t.Context(), put(cert, key)); err != nil {
+				t.Fatal(err)
+			}
+			results, err := w.Apply(t.Context(), tt.changes...)
+			if tt.want != "" {
+				if err == nil || err.Error() != tt.want {
+					t.Errorf("error %v, want %s", err, tt.want)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			d := results.Each[len(results.Each)-1].Object.(*resource.Domain)
+			if d.PrivateKey == "" && tt.key == "" {
+				return
+			}
+			got, err := seal.Open(d.Key(), "key", d.PrivateKey)
+			if err != nil || got != tt.key {
+				t.Errorf("another key is stored (%v)", err)
+			}
+		})
 	}
 }

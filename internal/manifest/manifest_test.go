@@ -146,7 +146,7 @@ func TestMistakes(t *testing.T) {
 	tests := map[string]struct{ file, want string }{
 		"unknown kind":               {"sevices:\n  - name: a\n", `f.yaml:1: "sevices" is not a kind of resource; did you mean services?`},
 		"singular":                   {"service:\n  - name: a\n", `f.yaml:1: "service" is not a kind of resource; did you mean services?`},
-		"not a mapping":              {"- a\n", "f.yaml:1: expected a mapping from kinds (namespaces, services, modules, routes, collections, documents, secrets) to lists"},
+		"not a mapping":              {"- a\n", "f.yaml:1: expected a mapping from kinds (namespaces, services, modules, routes, domains, collections, documents, secrets) to lists"},
 		"not a list":                 {"services:\n  a: b\n", "f.yaml:2: services must be a list"},
 		"not a resource":             {"services:\n  - a\n", "f.yaml:2: a service must be a mapping from fields to values"},
 		"unknown field":              {"services:\n  - name: a\n    urls: [http://a]\n    retires: 2\n", "f.yaml:4: service: retires is not a field of service; did you mean retries?"},

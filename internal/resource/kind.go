@@ -145,7 +145,7 @@ type Field struct {
 }
 
 // All lists the kinds in dependency order: a kind comes after those that it refers to.
-var All = kinds(namespaceKind, serviceKind, moduleKind, routeKind, collectionKind, documentKind, secretKind)
+var All = kinds(namespaceKind, serviceKind, moduleKind, routeKind, domainKind, collectionKind, documentKind, secretKind)
 
 // ByName finds a kind by its name, plural or alias.
 func ByName(name string) (*Kind, bool) {

@@ -1,6 +1,7 @@
 package resource
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -19,6 +20,8 @@ func TestMarshal(t *testing.T) {
 		"a collection":          {"collection", `{"name":"c","namespace":"n","schema": {"b": 1, "a": 2}}`, `{"name":"c","namespace":"n","schema":{"b":1,"a":2},"visibility":"private","type":"document"`},
 		"a collection, no more": {"collection", `{"name":"c","namespace":"n"}`, `{"name":"c","namespace":"n","visibility":"private","type":"document"`},
 		"a secret":              {"secret", `{"name":"s","namespace":"n","data":"hunter2","tags":["a"]}`, `{"name":"s","namespace":"n","data":"**redacted**","tags":["a"]`},
+		"a domain":              {"domain", `{"name":"d","namespace":"n","patterns":["a.com"],"priority":-1,"tags":["a"]}`, `{"name":"d","namespace":"n","patterns":["a.com"],"priority":-1,"cert":"","key":"","tls":"auto","tags":["a"]`},
+		"a domain with a key":   {"domain", `{"name":"d","namespace":"n","patterns":["a.com"],"cert":"c","key":"k","tls":"off"}`, `{"name":"d","namespace":"n","patterns":["a.com"],"priority":0,"cert":"c","key":"**redacted**","tls":"off"`},
 		"a secret of nothing":   {"secret", `{"name":"s","namespace":"n"}`, `{"name":"s","namespace":"n","data":""`},
 	}
 	for name, tt := range tests {
@@ -63,9 +66,10 @@ func TestSecretFields(t *testing.T) {
 	if s.Data != "hunter2" {
 		t.Error("the original changed with its clone")
 	}
+	with := []string{"domain", "secret"}
 	for _, kind := range All {
-		if kind.Name != "secret" && len(SecretFields(kind.New())) > 0 {
-			t.Errorf("a %s has secret fields", kind.Name)
+		if has := len(SecretFields(kind.New())) > 0; has != slices.Contains(with, kind.Name) {
+			t.Errorf("a %s has secret fields: %t", kind.Name, has)
 		}
 	}
 }

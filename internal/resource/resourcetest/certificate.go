@@ -1,0 +1,72 @@
+// Package resourcetest makes what tests of resources need. It is imported by tests alone.
+package resourcetest
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"math/big"
+	"net"
+	"testing"
+	"time"
+)
+
+// Certificate makes a certificate for names and addresses, signed by itself and valid for an hour,
+// and its private key, both in PEM.
+func Certificate(tb testing.TB, names ...string) (cert, key string) {
+	tb.Helper()
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	key = string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))
+	return Renew(tb, key, names...), key
+}
+
+// Renew makes another certificate for a private key in PEM.
+func Renew(tb testing.TB, key string, names ...string) (cert string) {
+	tb.Helper()
+	return certify(tb, key, time.Now().Add(time.Hour), names)
+}
+
+// Expired makes a certificate for a private key in PEM that is valid no longer.
+func Expired(tb testing.TB, key string, names ...string) (cert string) {
+	tb.Helper()
+	return certify(tb, key, time.Now().Add(-time.Hour), names)
+}
+
+func certify(tb testing.TB, key string, end time.Time, names []string) string {
+	tb.Helper()
+	block, _ := pem.Decode([]byte(key))
+	private, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	template := x509.Certificate{
+		SerialNumber: big.NewInt(time.Now().UnixNano()),
+		Subject:      pkix.Name{CommonName: "test"},
+		NotBefore:    end.Add(-24 * time.Hour),
+		NotAfter:     end,
+	}
+	for _, name := range names {
+		if ip := net.ParseIP(name); ip != nil {
+			template.IPAddresses = append(template.IPAddresses, ip)
+		} else {
+			template.DNSNames = append(template.DNSNames, name)
+		}
+	}
+	signer := private.(crypto.Signer)
+	der, err := x509.CreateCertificate(rand.Reader, &template, &template, signer.Public(), signer)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
+}
