@@ -44,10 +44,11 @@ func heapOf(n int, make func() any) float64 {
 func BenchmarkIdleVM(b *testing.B) {
 	e := newTestEngine()
 	modules := map[string]string{
-		"empty":  `export function requestHandler() {}`,
-		"small":  smallModule,
-		"json":   `export function requestHandler(ctx) { return JSON.stringify(JSON.parse("1")) }`,
-		"string": `export function requestHandler(ctx) { return "a".repeat(3).padStart(4) + [1].join() }`,
+		"empty":    `export function requestHandler() {}`,
+		"small":    smallModule,
+		"json":     `export function requestHandler(ctx) { return JSON.stringify(JSON.parse("1")) }`,
+		"computed": `export function requestHandler(ctx) { return ctx["a" + "b"](1) }`,
+		"string":   `export function requestHandler(ctx) { return "a".repeat(3).padStart(4) + [1].join() }`,
 	}
 	for name, code := range modules {
 		b.Run(name, func(b *testing.B) {

@@ -316,4 +316,6 @@ var bombs = map[string]string{
 	"regexp, test bound":             `const r = /(a+)+(?=$)/; return Array(1000).fill("a".repeat(28) + "b").some(r.test.bind(r))`,
 	"proxy, __proto__":               `const h = {}; h.__proto__ = new Proxy({}, h); h.x`,
 	"proxy, Reflect":                 `const h = {}; Reflect.setPrototypeOf(h, new Proxy({}, h)); h.x`,
+	"apply of itself":                `const apply = Function.prototype.apply, a = [apply]; a.push(a); apply.apply(apply, a)`,
+	"Reflect.apply of itself":        `const a = [Reflect.apply, null]; a.push(a); Reflect.apply(...a)`,
 }

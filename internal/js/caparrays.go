@@ -79,7 +79,7 @@ func (vm *VM) checkConcat(name string, call *goja.FunctionCall) {
 }
 
 // flat is Array.prototype.flat. goja's does not end where an array is inside of
-// itself, and then ends the process.
+// itself, and then ends the process. The result is always a plain array.
 func (vm *VM) flat(call goja.FunctionCall) goja.Value {
 	depth := int64(1)
 	if v := call.Argument(0); !goja.IsUndefined(v) {

@@ -1,6 +1,7 @@
 package js
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/dop251/goja"
@@ -23,24 +24,20 @@ var arrayMethods = map[string]bool{
 // Function.prototype.
 func (vm *VM) capCalls() error {
 	proto := vm.rt.ToValue(vm.flat).(*goja.Object).Prototype()
-	for _, name := range [...]string{"call", "apply", "bind"} {
-		err := vm.limit(proto, name, func(name string, call *goja.FunctionCall) {
-			vm.checkReceiver(call.This, call.Argument(0))
-			if name == "apply" {
-				vm.checkArguments(call.Argument(1))
-			}
-		})
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+	receiver := func(_ string, call *goja.FunctionCall) { vm.checkReceiver(call.This, call.Argument(0)) }
+	return errors.Join(
+		vm.limitDepth(proto, "call", receiver),
+		vm.limitDepth(proto, "apply", func(name string, call *goja.FunctionCall) {
+			receiver(name, call)
+			vm.checkArguments(call.Argument(1))
+		}),
+		vm.limit(proto, "bind", receiver))
 }
 
 // newReflect makes Reflect, which can do the same.
 func newReflect(vm *VM) goja.Value {
 	obj := vm.builtin("Reflect")
-	_ = vm.limit(obj, "apply", func(_ string, call *goja.FunctionCall) {
+	_ = vm.limitDepth(obj, "apply", func(_ string, call *goja.FunctionCall) {
 		vm.checkReceiver(call.Argument(0), call.Argument(1))
 		vm.checkArguments(call.Argument(2))
 	})

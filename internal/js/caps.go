@@ -85,12 +85,12 @@ var limitations = []limitation{
 	}, named: true},
 	// A built-in that calls itself without any script in between, because the script has put it
 	// where it looks for another.
-	{words: []string{"join =", "join:"}, install: func(vm *VM, _, a *goja.Object) error { return vm.limitDepth(a, "toString") }, named: true},
+	{words: []string{"join =", "join:"}, install: func(vm *VM, _, a *goja.Object) error { return vm.limitDepth(a, "toString", nil) }, named: true},
 	{words: []string{"toLocaleString"}, install: func(vm *VM, _, a *goja.Object) error {
-		return errors.Join(vm.limitDepth(a, "toLocaleString"), vm.limitDepth(vm.builtin("Object").Get("prototype").(*goja.Object), "toLocaleString"))
+		return errors.Join(vm.limitDepth(a, "toLocaleString", nil), vm.limitDepth(vm.builtin("Object").Get("prototype").(*goja.Object), "toLocaleString", nil))
 	}, named: true},
 	{words: []string{"message =", "message:", "name =", "name:"}, install: func(vm *VM, _, _ *goja.Object) error {
-		return vm.limitDepth(vm.builtin("Error").Get("prototype").(*goja.Object), "toString")
+		return vm.limitDepth(vm.builtin("Error").Get("prototype").(*goja.Object), "toString", nil)
 	}, named: true},
 }
 
@@ -138,16 +138,21 @@ func (vm *VM) limitAll(o *goja.Object, check func(name string, call *goja.Functi
 	return errors.Join(errs...)
 }
 
-// limitDepth bounds how often a method may call itself, through whatever is in
-// between. goja only counts calls of functions of scripts.
-func (vm *VM) limitDepth(o *goja.Object, name string) error {
-	original, depth := native(o.Get(name)), 0
-	return vm.method(o, name, 0, func(call goja.FunctionCall) goja.Value {
-		if depth >= vm.limits.Stack {
+// limitDepth bounds how deep calls of such methods may nest, whatever is in
+// between. goja only counts calls of functions of scripts. check is as for limit,
+// and may be nil.
+func (vm *VM) limitDepth(o *goja.Object, name string, check func(name string, call *goja.FunctionCall)) error {
+	fn := o.Get(name).(*goja.Object)
+	original := native(fn)
+	return vm.method(o, name, int(fn.Get("length").ToInteger()), func(call goja.FunctionCall) goja.Value {
+		if check != nil {
+			check(name, &call)
+		}
+		if vm.nested >= vm.limits.Stack {
 			vm.Throw(&RangeError{name + ": calls nest too deep"})
 		}
-		depth++
-		defer func() { depth-- }()
+		vm.nested++
+		defer func() { vm.nested-- }()
 		return original(call)
 	})
 }

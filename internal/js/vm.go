@@ -39,6 +39,7 @@ type VM struct {
 	values    map[any]any
 	original  *goja.Object      // goja's own global object
 	joining   []*goja.Object    // arrays that are being joined
+	nested    int               // calls that limitDepth counts
 	typed     bool              // what typed arrays have in common is limited
 	interned  map[string]string // keys of JSON objects
 	causes    []cause           // Go errors that this call has seen as objects
