@@ -21,10 +21,15 @@ const (
 
 // readBody reads the body of a write, as far as the kind allows.
 func readBody(w http.ResponseWriter, r *http.Request, kind *resource.Kind) ([]byte, error) {
-	limit := kind.MaxBody
+	return readUpTo(kind.MaxBody, sourceLimits[kind.Name], w, r)
+}
+
+// readUpTo reads a body of at most limit bytes. The hint completes the refusal of a larger one.
+func readUpTo(limit int64, hint string, w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	tooLarge := resource.Errorf(resource.TooLarge, "the body is larger than %d bytes%s", limit, hint)
 	if r.ContentLength > limit {
 		w.Header().Set("Connection", "close") // rather than read what nobody wants
-		return nil, tooLarge(kind)
+		return nil, tooLarge
 	}
 	deadline := http.NewResponseController(w)
 	body := http.MaxBytesReader(w, r.Body, limit)
@@ -34,7 +39,7 @@ func readBody(w http.ResponseWriter, r *http.Request, kind *resource.Kind) ([]by
 	var over *http.MaxBytesError
 	switch {
 	case errors.As(err, &over):
-		return nil, tooLarge(kind)
+		return nil, tooLarge
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return nil, refuse(http.StatusRequestTimeout, resource.BadRequest, "the body arrived too slowly")
 	case err != nil:
@@ -47,10 +52,6 @@ func readBody(w http.ResponseWriter, r *http.Request, kind *resource.Kind) ([]by
 // than what it stands for.
 var sourceLimits = map[string]string{
 	"module": fmt.Sprintf("; the source of a module may have at most %d MiB", resource.MaxModuleSize>>20),
-}
-
-func tooLarge(kind *resource.Kind) error {
-	return resource.Errorf(resource.TooLarge, "the body is larger than %d bytes%s", kind.MaxBody, sourceLimits[kind.Name])
 }
 
 // patientReader moves the deadline before each read, as long as there is progress.

@@ -13,7 +13,7 @@ import (
 	"github.com/dgate-io/caddy-dgate/internal/resource"
 )
 
-// nodePaths are the endpoints that are about the node and not about resources.
+// nodePaths are the endpoints that are not about the resources of one kind.
 var nodePaths = []struct {
 	path    []string
 	methods methods
@@ -22,6 +22,7 @@ var nodePaths = []struct {
 	{[]string{"healthz"}, methods{http.MethodGet: {run: healthz, alive: true}}},
 	{[]string{"health"}, methods{http.MethodGet: {run: healthz, alive: true}}},
 	{[]string{"readyz"}, methods{http.MethodGet: {run: readyz, alive: true}}},
+	{[]string{"api", "v1", "apply"}, methods{http.MethodPost: {run: apply}}},
 	{[]string{"changelog"}, methods{http.MethodGet: {run: changelog}}},
 	{[]string{"cluster", "status"}, methods{http.MethodGet: {run: clusterStatus}}},
 	{[]string{"cluster", "members"}, methods{http.MethodGet: {run: clusterMembers}}},

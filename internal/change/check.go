@@ -90,6 +90,9 @@ func (m *mistakes) add(key resource.Key, err error) {
 			m.seen = map[place]bool{}
 		}
 		m.seen[at] = true
+		if m.several {
+			f = f.In(key)
+		}
 		m.fields = append(m.fields, f)
 		m.text(key, f.Error())
 	}

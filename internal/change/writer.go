@@ -104,7 +104,7 @@ const maxAttempts = 3
 // *resource.Error. When it returns without error the changes are in use on this node.
 func (w *Writer) Apply(ctx context.Context, changes ...Change) (Results, error) {
 	for n := 1; ; n++ {
-		a := &attempt{writer: w, changes: changes, found: &mistakes{several: len(changes) > 1}}
+		a := w.attempt(changes)
 		results, err := a.run(ctx)
 		if n == maxAttempts || !a.outdated(err) {
 			return results, err
@@ -122,21 +122,30 @@ type attempt struct {
 	kept    bool // whether an operation has a condition that the caller did not ask for
 }
 
+func (w *Writer) attempt(changes []Change) *attempt {
+	return &attempt{writer: w, changes: changes, found: &mistakes{several: len(changes) > 1}}
+}
+
 // outdated tells that the attempt failed because something changed since it looked.
 func (a *attempt) outdated(err error) bool {
 	code := resource.CodeOf(err)
 	return err != nil && (code == resource.Conflict || a.kept && code == resource.PreconditionFailed)
 }
 
-func (a *attempt) run(ctx context.Context) (Results, error) {
+// look finds what is wrong with the changes, but for what only shows when they are applied.
+func (a *attempt) look(ctx context.Context) (warnings []string, err error) {
 	a.db = a.writer.Store.DB()
 	if a.db == nil {
-		return Results{}, resource.Errorf(resource.NoLeader, "the store is not open yet")
+		return nil, resource.Errorf(resource.NoLeader, "the store is not open yet")
 	}
 	if err := a.check(); err != nil {
-		return Results{}, err
+		return nil, err
 	}
-	warnings, err := a.compile(ctx)
+	return a.compile(ctx)
+}
+
+func (a *attempt) run(ctx context.Context) (Results, error) {
+	warnings, err := a.look(ctx)
 	if err != nil {
 		return Results{}, err
 	}

@@ -177,7 +177,7 @@ func (c *checker) refusals(key resource.Key, field, prefix string, err error) []
 		fe := resource.Invalid(field, "", "%s%s", prefix, e.Error())
 		fe.Sentence = field + ": " + fe.Problem
 		if c.several {
-			fe.Sentence = key.String() + ": " + fe.Sentence
+			fe.Sentence, fe.Of = key.String()+": "+fe.Sentence, key
 		}
 		errs[i] = fe
 	}

@@ -69,6 +69,15 @@ type FieldError struct {
 	Value string `json:"value,omitempty"`
 	// Sentence replaces "<field> <problem>" where clients expect a certain text.
 	Sentence string `json:"-"`
+	// Of is the resource that has the field, in errors that are about several.
+	Of Key `json:"-"`
+}
+
+// In is the mistake as one of several resources.
+func (e *FieldError) In(of Key) *FieldError {
+	located := *e
+	located.Of = of
+	return &located
 }
 
 func (e *FieldError) Error() string {

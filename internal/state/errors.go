@@ -74,13 +74,17 @@ func (p *plan) err(firstOp, ops int) error {
 			break
 		}
 		text := m.err.Error()
+		fields := resource.FieldErrors(m.err)
 		if ops > 1 {
 			text = m.key.String() + ": " + text
+			for i, f := range fields {
+				fields[i] = f.In(m.key)
+			}
 		}
 		if !slices.Contains(texts, text) {
 			texts = append(texts, text)
 		}
-		joined.Fields = append(joined.Fields, resource.FieldErrors(m.err)...)
+		joined.Fields = append(joined.Fields, fields...)
 		causes = append(causes, &OpError{Op: m.op - firstOp, Key: m.key, Err: m.err})
 	}
 	joined.Message = strings.Join(texts, "; ")
