@@ -5,8 +5,8 @@
 // work unchanged. The item endpoints, one path per resource, are what new clients use: they have
 // versions, preconditions and plain statuses.
 //
-// The package authenticates nobody: Caddy's admin endpoint is local, and a site that mounts the
-// handler puts its own authentication in front. It stores nothing, and knows no kind by its name
-// but for the deviations of the original that are listed in quirks.go, and for what is in a
-// collection, in documents.go.
+// [Admin] mounts it on Caddy's admin endpoint, which is local, and [Site] on a site, where it may
+// ask for a token. Beyond that the package authenticates nobody. It stores nothing, and knows no
+// kind by its name but for the deviations of the original that are listed in quirks.go, and for
+// what is in a collection, in documents.go.
 package adminext

@@ -30,6 +30,8 @@ type Options struct {
 	// User and Password are sent with basic authentication, unless User is empty. They win over
 	// those in the address.
 	User, Password string
+	// Token is sent as a bearer token, unless it is empty. It wins over User.
+	Token string
 	// Follow follows redirects, with the credentials only as long as they lead to the same host.
 	Follow bool
 	// Version is part of the User-Agent.
@@ -136,7 +138,11 @@ func (c *Client) once(ctx context.Context, call Call, target *url.URL, credentia
 	if call.Body != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}
-	if c.options.User != "" && credentials {
+	switch {
+	case !credentials:
+	case c.options.Token != "":
+		req.Header.Set("Authorization", "Bearer "+c.options.Token)
+	case c.options.User != "":
 		req.SetBasicAuth(c.options.User, c.options.Password)
 	}
 	start := time.Now()

@@ -359,3 +359,23 @@ func TestNobodyThere(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// TestToken: a token wins over a password, and neither is shown to another host.
+func TestToken(t *testing.T) {
+	target, seen := recorder(t, 200, `{"data":{}}`)
+	from, first := recorder(t, 200, `{"data":{}}`)
+	if _, err := newClient(t, Options{Address: from.URL, User: "me", Password: "pw", Token: "s3same"}).Do(t.Context(), Call{Method: "GET"}); err != nil {
+		t.Fatal(err)
+	}
+	if got := (*first)[0].Auth; got != "Bearer s3same" {
+		t.Errorf("Authorization: %q", got)
+	}
+	away := httptest.NewServer(http.RedirectHandler(target.URL, http.StatusTemporaryRedirect))
+	defer away.Close()
+	if _, err := newClient(t, Options{Address: away.URL, Token: "s3same", Follow: true}).Do(t.Context(), Call{Method: "GET"}); err != nil {
+		t.Fatal(err)
+	}
+	if got := (*seen)[0].Auth; got != "" {
+		t.Errorf("Authorization at the other host: %q", got)
+	}
+}

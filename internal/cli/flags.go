@@ -20,6 +20,7 @@ import (
 type flags struct {
 	admin     string
 	auth      string
+	token     string
 	namespace string
 	output    string
 	follow    bool
@@ -47,6 +48,7 @@ func (f *flags) register(set *pflag.FlagSet, getenv func(string) string) {
 	follow, _ := strconv.ParseBool(getenv("DGATE_FOLLOW_REDIRECTS"))
 	set.StringVar(&f.admin, "admin", adminclient.DefaultAddress, "Caddy's admin `address`: a URL, or unix//path (env DGATE_ADMIN_API)")
 	set.StringVarP(&f.auth, "auth", "a", "", "`user:password` for the admin API; asks for an absent password (env DGATE_ADMIN_AUTH)")
+	set.StringVar(&f.token, "token", "", "bearer `token` for the admin API (env DGATE_ADMIN_TOKEN)")
 	set.StringVarP(&f.namespace, "namespace", "n", "", "`namespace` of the resource; * lists all")
 	set.StringVarP(&f.output, "output", "o", formatJSON, "output `format`: json, yaml or table; source is the code of a module, for get")
 	set.BoolVarP(&f.follow, "follow", "f", follow, "follow redirects (env DGATE_FOLLOW_REDIRECTS)")
@@ -63,19 +65,8 @@ func (s *session) client(given func(flag string) bool) (*adminclient.Client, err
 	if env := s.program.Getenv("DGATE_ADMIN_API"); env != "" && !given("admin") {
 		options.Address = env
 	}
-	auth := s.flags.auth
-	if !given("auth") {
-		auth = s.program.Getenv("DGATE_ADMIN_AUTH")
-	}
-	if auth != "" {
-		user, password, ok := strings.Cut(auth, ":")
-		if !ok {
-			var err error
-			if password, err = s.askPassword(user); err != nil {
-				return nil, err
-			}
-		}
-		options.User, options.Password = user, password
+	if err := s.credentials(&options, given); err != nil {
+		return nil, err
 	}
 	if s.flags.verbose {
 		options.Trace = func(e adminclient.Exchange) {
@@ -83,6 +74,33 @@ func (s *session) client(given func(flag string) bool) (*adminclient.Client, err
 		}
 	}
 	return adminclient.New(options)
+}
+
+// credentials are those of the flags, or else of the environment.
+func (s *session) credentials(options *adminclient.Options, given func(flag string) bool) error {
+	auth, token := s.flags.auth, s.flags.token
+	switch {
+	case given("auth") && given("token"):
+		return errors.New("either --auth or --token, not both")
+	case !given("auth") && !given("token"):
+		auth, token = s.program.Getenv("DGATE_ADMIN_AUTH"), s.program.Getenv("DGATE_ADMIN_TOKEN")
+	}
+	options.Token = token
+	if auth == "" || token != "" {
+		return nil
+	}
+	var err error
+	options.User, options.Password, err = s.userInfo(auth)
+	return err
+}
+
+// userInfo splits user:password, and asks for a password that is not there.
+func (s *session) userInfo(auth string) (user, password string, err error) {
+	user, password, ok := strings.Cut(auth, ":")
+	if !ok {
+		password, err = s.askPassword(user)
+	}
+	return user, password, err
 }
 
 // askPassword reads a password, unseen if somebody is typing.
