@@ -35,6 +35,7 @@ func runExample(t *testing.T, dir string) {
 	c := harness.New(t, "")
 	place := copyExample(t, dir, c)
 	c.Caddyfile = filepath.Join(place, "Caddyfile")
+	c.Setenv("CADDY_ADMIN", host(c.Admin)) // where the Caddyfile does not say
 	if env, err := os.ReadFile(filepath.Join(place, "example.env")); err == nil {
 		for line := range strings.Lines(string(env)) {
 			name, value, _ := strings.Cut(strings.TrimSpace(line), "=")
@@ -45,7 +46,7 @@ func runExample(t *testing.T, dir string) {
 		t.Fatal(err)
 	}
 	for _, step := range console(read(t, filepath.Join(place, "README.md"))) {
-		if strings.HasSuffix(step.command, "caddy run") {
+		if strings.Contains(step.command, "caddy run") {
 			continue // this has been done
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), harness.Patience)
