@@ -318,4 +318,6 @@ var bombs = map[string]string{
 	"proxy, Reflect":                 `const h = {}; Reflect.setPrototypeOf(h, new Proxy({}, h)); h.x`,
 	"apply of itself":                `const apply = Function.prototype.apply, a = [apply]; a.push(a); apply.apply(apply, a)`,
 	"Reflect.apply of itself":        `const a = [Reflect.apply, null]; a.push(a); Reflect.apply(...a)`,
+	"find, own method":               `const o = { length: 2 ** 53 - 1, f: [].indexOf }; o.f(1)`,
+	"find, method set":               `const o = { length: 2 ** 53 - 1 }; o.includes = Array.prototype.includes; o.includes(1)`,
 }

@@ -3,6 +3,10 @@ package js
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
 
 	"github.com/dop251/goja"
 )
@@ -18,6 +22,31 @@ var arrayMethods = map[string]bool{
 	"lastIndexOf": true, "map": true, "reduce": true, "reduceRight": true, "reverse": true, "shift": true,
 	"slice": true, "some": true, "splice": true, "toLocaleString": true, "unshift": true,
 	"entries": true, "keys": true, "values": true,
+}
+
+// detachedMethod finds such methods where they are taken from an array rather than
+// called on it: they can become methods of something else. "keys" and the like
+// are mostly properties of other things, and cost little.
+var detachedMethod = regexp.MustCompile(`\.(` + strings.Join(slices.Sorted(maps.Keys(arrayMethods)), "|") + `)\s*[^\w\s(?.$:]`)
+
+// detached returns the names of those that a script takes from an array.
+func detached(code []byte) []string {
+	var names []string
+	for _, m := range detachedMethod.FindAllSubmatch(code, -1) {
+		if name := string(m[1]); !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// capDetached limits what such methods can be called on.
+func (vm *VM) capDetached(array *goja.Object) error {
+	return vm.limitAll(array, func(name string, call *goja.FunctionCall) {
+		if obj, ok := call.This.(*goja.Object); ok && obj.ClassName() != "Array" {
+			vm.capLength(name, obj)
+		}
+	}, vm.prog.features.detached...)
 }
 
 // capCalls limits what functions can be called on and with by way of

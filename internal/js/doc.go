@@ -26,8 +26,8 @@
 //
 // Scripts are trusted but buggy, and the limits are made for that. What they
 // cannot stop is what a script must go out of its way for: a method of arrays
-// that is a property of an object with a length of billions, or that is called on
-// an array without a prototype; a regular expression whose exec the script has
+// that is called on an array without a prototype, or under a computed name on an
+// object with a length of billions; a regular expression whose exec the script has
 // replaced, or whose [Symbol.replace] it calls itself; a proxy one of whose traps is the
 // proxy; a template literal of many huge strings; a class of goja's own that is
 // not a promise and says that it is one, which is a panic that is recovered.

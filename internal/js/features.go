@@ -12,6 +12,7 @@ type features struct {
 	host        bool // host modules
 	backtrack   bool // regular expressions that may backtrack
 	limitations []*limitation
+	detached    []string // methods of arrays that may be called on anything
 	polyfills   []*polyfill
 }
 
@@ -32,6 +33,7 @@ func detect(code []byte) features {
 	f := features{
 		backtrack: makesRegex(code) || backtracks(string(code)),
 		host:      has(param + ".host("),
+		detached:  detached(code),
 	}
 	for i := range limitations {
 		if l := &limitations[i]; !l.named && any || slices.ContainsFunc(l.words, has) {
