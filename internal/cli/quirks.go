@@ -11,7 +11,8 @@ import (
 // echoed are the fields that the original client printed after a create although they were not
 // given, with their JSON. A kind that is not listed prints what was given, and its namespace.
 var echoed = map[string]map[string]string{
-	"route": {"preserveHost": "false", "stripPath": "false"},
+	"route":  {"preserveHost": "false", "stripPath": "false"},
+	"domain": {"priority": "0", "cert": `""`, "key": `""`},
 }
 
 // echo is the answer to a create: the input, as the original client printed it, without secrets.

@@ -149,6 +149,35 @@ func TestReplay(t *testing.T) {
 }
 
 `},
+		{`domain create name=d patterns:=["a.com","*.b.com"] priority:=7 namespace=ns1`, `{
+  "name": "d",
+  "namespace": "ns1",
+  "patterns": [
+    "a.com",
+    "*.b.com"
+  ],
+  "priority": 7,
+  "cert": "",
+  "key": ""
+}
+
+`},
+		{"domain get name=d namespace=ns1", `{
+  "name": "d",
+  "namespace": "ns1",
+  "patterns": [
+    "a.com",
+    "*.b.com"
+  ],
+  "priority": 7,
+  "cert": "",
+  "key": "",
+  "tls": "auto"
+}
+
+`},
+		{"domain list", "[]\n\n"},
+		{"domain delete name=d namespace=ns1", "\n"},
 		{`collection create name=c schema:={"type":"object"} type=document visibility=public namespace=ns1`, `{
   "name": "c",
   "namespace": "ns1",
