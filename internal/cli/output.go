@@ -3,13 +3,10 @@ package cli
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"strings"
 
-	"go.yaml.in/yaml/v3"
-
+	"github.com/dgate-io/caddy-dgate/internal/manifest"
 	"github.com/dgate-io/caddy-dgate/internal/resource"
 )
 
@@ -101,54 +98,9 @@ func toJSON(data json.RawMessage) ([]byte, error) {
 
 // toYAML keeps the order of the members too.
 func toYAML(data json.RawMessage) ([]byte, error) {
-	dec := json.NewDecoder(bytes.NewReader(data))
-	dec.UseNumber()
-	node, err := yamlNode(dec)
+	node, err := manifest.YAML(data)
 	if err != nil {
 		return nil, err
 	}
-	var buf bytes.Buffer
-	enc := yaml.NewEncoder(&buf)
-	enc.SetIndent(2)
-	if err := errors.Join(enc.Encode(node), enc.Close()); err != nil {
-		return nil, err
-	}
-	return buf.Bytes(), nil
-}
-
-// yamlNode reads one JSON value as a YAML node.
-func yamlNode(dec *json.Decoder) (*yaml.Node, error) {
-	token, err := dec.Token()
-	if err != nil {
-		return nil, err
-	}
-	switch t := token.(type) {
-	case json.Delim:
-		node := &yaml.Node{Kind: yaml.SequenceNode, Tag: "!!seq"}
-		if t == '{' {
-			node.Kind, node.Tag = yaml.MappingNode, "!!map"
-		}
-		for dec.More() { // in an object, names and values take turns
-			child, err := yamlNode(dec)
-			if err != nil {
-				return nil, err
-			}
-			node.Content = append(node.Content, child)
-		}
-		if len(node.Content) == 0 {
-			node.Style = yaml.FlowStyle
-		}
-		_, err := dec.Token()
-		if errors.Is(err, io.EOF) {
-			err = io.ErrUnexpectedEOF
-		}
-		return node, err
-	case json.Number:
-		return &yaml.Node{Kind: yaml.ScalarNode, Value: t.String()}, nil
-	case nil:
-		return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!null", Value: "null"}, nil
-	default:
-		var node yaml.Node
-		return &node, node.Encode(t)
-	}
+	return manifest.EncodeYAML(node)
 }

@@ -2,7 +2,7 @@ package manifest
 
 import (
 	"bytes"
-	"encoding/json"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -15,21 +15,36 @@ import (
 	"github.com/dgate-io/caddy-dgate/internal/resource"
 )
 
-// loader reads one file.
+// loader reads files, one after the other.
 type loader struct {
-	file string
-	seen map[resource.Key]string // where a resource was listed first
-	env  func(string) (string, bool)
-	objs Resources
-	errs []error
+	reader Reader
+	file   string                  // the one that is read, as errors call it
+	dir    string                  // what its payload files are relative to
+	seen   map[resource.Key]string // where a resource was listed first
+	kinds  map[string]bool
+	objs   Resources
+	errs   []error
 }
 
 func (l *loader) fail(line int, format string, args ...any) {
 	l.errs = append(l.errs, &Error{File: l.file, Line: line, Err: fmt.Errorf(format, args...)})
 }
 
-func (l *loader) load() {
-	data, err := readFile(l.file, MaxFile)
+// open reads the text of a file.
+func (l *loader) open(file string) ([]byte, error) {
+	l.file, l.dir = file, filepath.Dir(file)
+	if file != Stdin {
+		return readFile(file, MaxFile)
+	}
+	l.file = "stdin"
+	if l.reader.Stdin == nil {
+		return nil, errors.New("there is no standard input here")
+	}
+	return readAll("it", l.reader.Stdin, MaxFile)
+}
+
+func (l *loader) load(file string) {
+	data, err := l.open(file)
 	if err != nil {
 		l.errs = append(l.errs, &Error{File: l.file, Err: err})
 		return
@@ -67,6 +82,7 @@ func (l *loader) document(node *yaml.Node) {
 		switch {
 		case !ok || key.Value != kind.Plural:
 			l.fail(key.Line, "%q is not a kind of resource%s", key.Value, didYouMean(key.Value, plurals()))
+			continue
 		case list.Kind == yaml.ScalarNode && list.Tag == "!!null":
 		case list.Kind != yaml.SequenceNode:
 			l.fail(list.Line, "%s must be a list", key.Value)
@@ -75,8 +91,12 @@ func (l *loader) document(node *yaml.Node) {
 				l.item(kind, item)
 			}
 		}
+		l.kinds[kind.Name] = true
 	}
 }
+
+// fileSuffix is what the name of a field has behind it whose content is in a file.
+const fileSuffix = "File"
 
 // item reads one resource.
 func (l *loader) item(kind *resource.Kind, node *yaml.Node) {
@@ -87,23 +107,36 @@ func (l *loader) item(kind *resource.Kind, node *yaml.Node) {
 		l.fail(node.Line, "a %s must be a mapping from fields to values", kind.Name)
 		return
 	}
-	var fields map[string]any
-	if err := node.Decode(&fields); err != nil {
+	if key := keyNotText(node); key != nil {
+		l.fail(key.Line, "%s: a key must be a text", kind.Name)
+		return
+	}
+	var checked map[string]any
+	if err := node.Decode(&checked); err != nil { // which also bounds what aliases make of it
 		l.errs = append(l.errs, &Error{File: l.file, Line: node.Line, Err: err})
+		return
+	}
+	fields, err := membersOf(node)
+	if bad, ok := errors.AsType[*Error](err); ok {
+		l.fail(bad.Line, "%s: %w", kind.Name, bad.Err)
+		return
+	}
+	if err != nil {
+		l.fail(node.Line, "%s: %w", kind.Name, err)
 		return
 	}
 	if !l.inline(kind, node, fields) || !l.expand(kind, node, fields) {
 		return
 	}
-	data, err := json.Marshal(fields)
-	if err != nil {
-		l.fail(node.Line, "%s: %w", kind.Name, err)
-		return
-	}
-	obj, err := resource.Decode(kind, data, resource.Strict)
+	obj, err := resource.Decode(kind, object(fields), resource.Strict)
 	if err == nil {
-		resource.Default(obj)
-		err = obj.Validate()
+		if key := obj.Key(); key.Namespace == "" && kind.Scope != resource.Global {
+			key.Namespace = cmp.Or(l.reader.Namespace, resource.DefaultNamespace)
+			obj.SetKey(key)
+		}
+		if l.reader.Env != nil {
+			err = obj.Validate()
+		}
 	}
 	if err != nil {
 		l.wrong(kind, node, err)
@@ -119,27 +152,27 @@ func (l *loader) item(kind *resource.Kind, node *yaml.Node) {
 }
 
 // inline replaces <field>File, a path relative to the file, by the content of that file.
-func (l *loader) inline(kind *resource.Kind, node *yaml.Node, fields map[string]any) bool {
+func (l *loader) inline(kind *resource.Kind, node *yaml.Node, fields []member) bool {
 	for _, f := range kind.Fields {
-		name := f.Name + "File"
-		path, ok := fields[name].(string)
-		if !ok || f.Type != "bytes" {
+		name := f.Name + fileSuffix
+		m := memberOf(fields, name)
+		path, isText := m.text()
+		if !isText || f.Type != "bytes" {
 			continue
 		}
-		if _, both := fields[f.Name]; both {
+		if memberOf(fields, f.Name) != nil {
 			l.fail(lineOf(node, name), "%s: %s and %s are given; one is enough", kind.Name, f.Name, name)
 			return false
 		}
 		if !filepath.IsAbs(path) {
-			path = filepath.Join(filepath.Dir(l.file), path)
+			path = filepath.Join(l.dir, path)
 		}
 		data, err := readFile(path, kind.MaxBody)
 		if err != nil {
 			l.fail(lineOf(node, name), "%s: %s: %w", kind.Name, name, err)
 			return false
 		}
-		delete(fields, name)
-		fields[f.Name] = data // []byte is base64 in JSON
+		m.name, m.value = f.Name, jsonOf(data) // []byte is base64 in JSON
 	}
 	return true
 }
@@ -151,22 +184,8 @@ func (l *loader) wrong(kind *resource.Kind, node *yaml.Node, err error) {
 		l.fail(node.Line, "%s: %w", kind.Name, err)
 	}
 	for _, f := range fields {
-		name := f.Field
-		if i := strings.IndexAny(name, "[."); i >= 0 {
-			name = name[:i]
-		}
-		l.fail(lineOf(node, name), "%s: %w", kind.Name, f)
+		l.fail(lineAt(kind, node, f.Field), "%s: %w", kind.Name, f)
 	}
-}
-
-// lineOf is the line of a field of a mapping, or of the mapping itself.
-func lineOf(node *yaml.Node, field string) int {
-	for i := 0; i+1 < len(node.Content); i += 2 {
-		if node.Content[i].Value == field {
-			return node.Content[i].Line
-		}
-	}
-	return node.Line
 }
 
 // readFile reads a file of at most limit bytes.
@@ -176,12 +195,16 @@ func readFile(path string, limit int64) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close() //nolint:errcheck // it was only read
-	data, err := io.ReadAll(io.LimitReader(f, limit+1))
+	return readAll(path, f, limit)
+}
+
+func readAll(name string, from io.Reader, limit int64) ([]byte, error) {
+	data, err := io.ReadAll(io.LimitReader(from, limit+1))
 	if err != nil {
 		return nil, err
 	}
 	if int64(len(data)) > limit {
-		return nil, fmt.Errorf("%s is larger than %d bytes", path, limit)
+		return nil, fmt.Errorf("%s is larger than %d bytes", name, limit)
 	}
 	return data, nil
 }

@@ -93,10 +93,14 @@ documents:
     data:
       born: 1990-01-02
       age: 42
-      ratio: 0.5
+      ratio: 0.50
+      big: 123456789012345678901234567890
+      huge: 1e400
+      hex: 0xff
       codes: {200: OK, true: "yes"}
       nothing: null
-      list: [&x {a: 1}, *x]
+      list: [&x {b: 2, a: 1}, {<<: *x, c: 3}]
+      text: !!str 1e400
   - {id: "007", collection: users, data: 7}
 collections:
   - name: users
@@ -122,8 +126,8 @@ secrets:
 		got = append(got, string(data))
 	}
 	want := []string{
-		`{"name":"users","namespace":"default","schema":{"required":["born"],"type":"object"},"visibility":"private","type":"document"}`,
-		`{"id":"alice","collection":"users","namespace":"default","data":{"age":42,"born":"1990-01-02","codes":{"200":"OK","true":"yes"},"list":[{"a":1},{"a":1}],"nothing":null,"ratio":0.5}}`,
+		`{"name":"users","namespace":"default","schema":{"type":"object","required":["born"]},"visibility":"private","type":"document"}`,
+		`{"id":"alice","collection":"users","namespace":"default","data":{"born":"1990-01-02","age":42,"ratio":0.50,"big":123456789012345678901234567890,"huge":1e400,"hex":255,"codes":{"200":"OK","true":"yes"},"nothing":null,"list":[{"b":2,"a":1},{"c":3,"b":2,"a":1}],"text":"1e400"}}`,
 		`{"id":"007","collection":"users","namespace":"default","data":7}`,
 		`{"name":"key","namespace":"default","data":"Bearer hunter2!"}`,
 		`{"name":"literal","namespace":"default","data":"{env.API_KEY"}`,
@@ -160,9 +164,13 @@ func TestMistakes(t *testing.T) {
 		"a variable that is empty":   {"secrets:\n  - name: k\n    data: 'x{env.EMPTY}'\n", "f.yaml:3: secret: data: the environment variable EMPTY is empty"},
 		"a variable elsewhere":       {"services:\n  - name: s\n    urls: ['{env.API_KEY}']\n", "f.yaml:3: service: urls[0] must begin with a scheme: http, https, h2c, ws or wss"},
 		"a secret is not repeated":   {"secrets:\n  - name: k\n    data: [hunter2]\n", "f.yaml:3: secret: data must be a string"},
-		"data that JSON has not":     {"documents:\n  - id: d\n    collection: c\n    data: .nan\n", "f.yaml:2: document: json: unsupported value: NaN"},
+		"data that JSON has not":     {"documents:\n  - id: d\n    collection: c\n    data: .nan\n", "f.yaml:4: document: .nan is not a number in JSON"},
+		"deep in a schema":           {"collections:\n  - name: c\n    schema:\n      type: object\n      properties:\n        a b:\n          type: objekt\n", `f.yaml:7: collection: schema.properties["a b"].type must match one of the schemas under anyOf: (1) must be one of "array", "boolean", "integer", "null", "number", "object", "string"; (2) must be an array`},
+		"deep in a list":             {"services:\n  - name: s\n    urls:\n      - http://a\n      - ftp://b\n", "f.yaml:5: service: urls[1] must have the scheme http, https, h2c, ws or wss"},
+		"another spelling":           {"services:\n  - name: s\n    urls: [http://a]\n    retry_timeout: -1s\n", "f.yaml:4: service: retryTimeout must not be negative"},
+		"a key that is a mapping":    {"documents:\n  - id: d\n    collection: c\n    data:\n      ? {a: b}\n      : 1\n", "f.yaml:5: document: a key must be a text"},
 		"not YAML":                   {"services: [\n", "f.yaml: yaml: line 1: did not find expected node content"},
-		"not a key":                  {"services:\n  - {1: 2}\n", "f.yaml:2: service: 1 is not a field of service; its fields are name, urls, namespace, retries, retryTimeout, connectTimeout, requestTimeout, tlsSkipVerify, http2Only, hideDGateHeaders, disableQueryParams, tags"},
+		"not a key":                  {"namespaces:\n  - {1: 2}\n", "f.yaml:2: namespace: 1 is not a field of namespace; its fields are name, tags"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -204,4 +212,32 @@ func FuzzLoad(f *testing.F) {
 			}
 		}
 	})
+}
+
+// Files of a directory, and the standard input.
+func TestRead(t *testing.T) {
+	dir := unpack(t, "-- d/b.yml --\nroutes: []\n-- d/a.json --\n{\"services\":[{\"name\":\"s\",\"urls\":[\"http://a\"]}]}\n-- d/sub/c.yaml --\nx\n-- d/m.ts --\nx\n-- a[1].yaml --\nsecrets:\n-- empty/m.ts --\nx\n")
+	r := Reader{Env: environment, Namespace: "n", Stdin: strings.NewReader("namespaces: [{name: n}]\n")}
+	files, err := r.Read([]string{dir + "/d", Stdin, dir + "/a[1].yaml"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, r := range files.Resources {
+		got = append(got, strings.TrimPrefix(r.Place, dir)+" "+r.Key().String())
+	}
+	if diff := cmp.Diff([]string{"stdin:1 namespace n", "/d/a.json:1 service n/s"}, got); diff != "" {
+		t.Errorf("resources (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(map[string]bool{"route": true, "service": true, "namespace": true, "secret": true}, files.Kinds); diff != "" {
+		t.Errorf("kinds (-want +got):\n%s", diff)
+	}
+	for pattern, want := range map[string]string{
+		Stdin:          "stdin: there is no standard input here",
+		dir + "/empty": "/empty: the directory has no files .yaml, .yml, .json",
+	} {
+		if _, err := (Reader{}).Read([]string{pattern}); err == nil || strings.TrimPrefix(err.Error(), dir) != want {
+			t.Errorf("%s: %v", pattern, err)
+		}
+	}
 }

@@ -24,20 +24,35 @@ func likeJSON(node *yaml.Node) {
 	}
 }
 
+// keyNotText finds a key that cannot be one in JSON, nil if there is none.
+func keyNotText(node *yaml.Node) *yaml.Node {
+	for i, child := range node.Content {
+		isKey := node.Kind == yaml.MappingNode && i%2 == 0
+		if isKey && child.Kind != yaml.ScalarNode && child.Kind != yaml.AliasNode {
+			return child
+		}
+		if found := keyNotText(child); found != nil {
+			return found
+		}
+	}
+	return nil
+}
+
 // expand replaces {env.NAME} in secret fields by the value of the variable.
-func (l *loader) expand(kind *resource.Kind, node *yaml.Node, fields map[string]any) bool {
+func (l *loader) expand(kind *resource.Kind, node *yaml.Node, fields []member) bool {
 	ok := true
 	for _, f := range kind.Fields {
-		text, isText := fields[f.Name].(string)
-		if !f.Secret || !isText || l.env == nil {
+		m := memberOf(fields, f.Name)
+		text, isText := m.text()
+		if !f.Secret || !isText || l.reader.Env == nil {
 			continue
 		}
-		value, err := expandEnv(text, l.env)
+		value, err := expandEnv(text, l.reader.Env)
 		if err != nil {
 			l.fail(lineOf(node, f.Name), "%s: %s: %w", kind.Name, f.Name, err)
 			ok = false
 		}
-		fields[f.Name] = value
+		m.value = jsonOf(value)
 	}
 	return ok
 }
