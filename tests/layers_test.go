@@ -21,8 +21,8 @@ var layers = [][]string{
 	{"internal/gateway", "internal/cli"},
 	{"handlers", "adminext", "raftstorage"},
 	{"caddymodule"},
-	{""},                                                               // the import path of the plugin
-	{"cmd", "examples", "internal/gen", "tests", "adminext/admintest"}, // nobody imports these, but tests
+	{""}, // the import path of the plugin
+	{"cmd", "examples", "internal/benchtest", "internal/gen", "tests", "adminext/admintest"}, // nobody imports these, but tests
 }
 
 // forbidden says what packages must not be linked with, whoever in between imports it. Every name
