@@ -1,6 +1,7 @@
 package resource
 
 import (
+	"encoding/json"
 	"errors"
 	"net/url"
 	"strconv"
@@ -21,18 +22,19 @@ const MaxRetries = 100
 
 // Service is a group of upstream URLs that routes proxy to. Its fields are described by their help tags.
 type Service struct {
-	Name               string   `json:"name" dgate:"required" help:"Name of the service."`
-	URLs               []string `json:"urls" dgate:"required" help:"Upstreams, absolute URLs with scheme http, https, h2c, ws or wss. Several are used round robin."`
-	Namespace          string   `json:"namespace" dgate:"default=default" help:"Namespace of the service."`
-	Retries            int      `json:"retries" dgate:"default=3" help:"Further attempts after the first. Connect errors try each URL at most once; other errors are retried for GET, HEAD and OPTIONS, and for PUT and DELETE without a body."`
-	RetryTimeout       Duration `json:"retryTimeout" help:"Pause between two attempts."`
-	ConnectTimeout     Duration `json:"connectTimeout" help:"How long connecting to an upstream may take; 0 means 3s."`
-	RequestTimeout     Duration `json:"requestTimeout" help:"How long an attempt may take until the response headers are there; 0 means no limit."`
-	TLSSkipVerify      bool     `json:"tlsSkipVerify" help:"Do not verify the certificates of https upstreams."`
-	HTTP2Only          bool     `json:"http2Only" help:"Speak only HTTP/2 to the upstreams: h2 over TLS, h2c without."`
-	HideDGateHeaders   bool     `json:"hideDGateHeaders,omitempty" help:"Do not send X-DGate-* headers upstream."`
-	DisableQueryParams bool     `json:"disableQueryParams,omitempty" help:"Drop the client's query parameters."`
-	Tags               []string `json:"tags,omitempty" help:"Free words for people and modules."`
+	Name               string          `json:"name" dgate:"required" help:"Name of the service."`
+	URLs               []string        `json:"urls" dgate:"required" help:"Upstreams, absolute URLs with scheme http, https, h2c, ws or wss. Several are used round robin."`
+	Namespace          string          `json:"namespace" dgate:"default=default" help:"Namespace of the service."`
+	Retries            int             `json:"retries" dgate:"default=3" help:"Further attempts after the first. Connect errors try each URL at most once; other errors are retried for GET, HEAD and OPTIONS, and for PUT and DELETE without a body."`
+	RetryTimeout       Duration        `json:"retryTimeout" help:"Pause between two attempts."`
+	ConnectTimeout     Duration        `json:"connectTimeout" help:"How long connecting to an upstream may take; 0 means 3s."`
+	RequestTimeout     Duration        `json:"requestTimeout" help:"How long an attempt may take until the response headers are there; 0 means no limit."`
+	TLSSkipVerify      bool            `json:"tlsSkipVerify" help:"Do not verify the certificates of https upstreams."`
+	HTTP2Only          bool            `json:"http2Only" help:"Speak only HTTP/2 to the upstreams: h2 over TLS, h2c without."`
+	HideDGateHeaders   bool            `json:"hideDGateHeaders,omitempty" help:"Do not send X-DGate-* headers upstream."`
+	DisableQueryParams bool            `json:"disableQueryParams,omitempty" help:"Drop the client's query parameters."`
+	Tags               []string        `json:"tags,omitempty" help:"Free words for people and modules."`
+	Proxy              json.RawMessage `json:"proxy,omitempty" dgate:"quiet" help:"Part of the JSON of Caddy's reverse_proxy: load_balancing, health_checks, transport, headers, flush_interval, request_buffers, response_buffers, stream_timeout, stream_buffer_size, stream_close_delay. It wins over the fields."`
 	Meta               `json:"-"`
 }
 
@@ -68,7 +70,7 @@ func (s *Service) Validate() error {
 			errs = append(errs, Invalid(f.name, f.span.String(), "must not be negative"))
 		}
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, s.checkProxy()...)...)
 }
 
 // References implements [Object].

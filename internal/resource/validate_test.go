@@ -70,7 +70,7 @@ func TestValidate(t *testing.T) {
 }
 
 func TestDecode(t *testing.T) {
-	const service = "name, urls, namespace, retries, retryTimeout, connectTimeout, requestTimeout, tlsSkipVerify, http2Only, hideDGateHeaders, disableQueryParams, tags"
+	const service = "name, urls, namespace, retries, retryTimeout, connectTimeout, requestTimeout, tlsSkipVerify, http2Only, hideDGateHeaders, disableQueryParams, tags, proxy"
 	tests := map[string]struct {
 		json string
 		mode Mode
