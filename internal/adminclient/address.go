@@ -21,8 +21,9 @@ type address struct {
 	socket string // path of a unix socket, or empty
 }
 
-// parseAddress reads what people write: a URL, with or without scheme and path, or unix//path.
-func parseAddress(raw string) (address, error) {
+// parseAddress reads what people write: a URL, with or without scheme and path, or unix//path. An
+// address without a path gets the given one.
+func parseAddress(raw, defaultPath string) (address, error) {
 	raw = strings.TrimSpace(raw)
 	if path, ok := unixPath(raw); ok {
 		if path == "" {

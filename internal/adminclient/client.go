@@ -27,6 +27,8 @@ const (
 type Options struct {
 	// Address is a URL or unix//path; see [DefaultAddress]. Without a path it gets /dgate.
 	Address string
+	// Original is for an original DGate: its API is not below /dgate, and it does not show what it is.
+	Original bool
 	// User and Password are sent with basic authentication, unless User is empty. They win over
 	// those in the address.
 	User, Password string
@@ -55,7 +57,11 @@ type Client struct {
 
 // New makes a client. It does not connect yet.
 func New(options Options) (*Client, error) {
-	addr, err := parseAddress(options.Address)
+	path := defaultPath
+	if options.Original {
+		path = ""
+	}
+	addr, err := parseAddress(options.Address, path)
 	if err != nil {
 		return nil, err
 	}
@@ -148,7 +154,7 @@ func (c *Client) once(ctx context.Context, call Call, target *url.URL, credentia
 	start := time.Now()
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return nil, nil, withHint(err)
+		return nil, nil, c.withHint(err)
 	}
 	defer resp.Body.Close()
 	if c.options.Trace != nil {
@@ -166,11 +172,11 @@ func (c *Client) once(ctx context.Context, call Call, target *url.URL, credentia
 		return nil, nil, fmt.Errorf("the answer is larger than %d MiB", maxResponse>>20)
 	case resp.StatusCode >= 400:
 		refused := errorFrom(resp.StatusCode, resp.Header.Get("Content-Type"), body)
-		if resp.Header.Get(indexHeader) == "" {
+		if resp.Header.Get(indexHeader) == "" && !c.options.Original {
 			refused.foreign(target)
 		}
 		return nil, nil, refused
-	case resp.Header.Get(indexHeader) == "":
+	case resp.Header.Get(indexHeader) == "" && !c.options.Original:
 		return nil, nil, errors.New(notOurs(target))
 	}
 	return &Answer{Status: resp.StatusCode, Header: resp.Header, Body: body}, nil, nil
@@ -198,9 +204,9 @@ func (c *Client) redirect(method string, from *url.URL, resp *http.Response) (*u
 func sameOrigin(a, b *url.URL) bool { return a.Scheme == b.Scheme && a.Host == b.Host }
 
 // withHint says what to do where the text of the transport does not.
-func withHint(err error) error {
+func (c *Client) withHint(err error) error {
 	var op *net.OpError
-	if errors.As(err, &op) && op.Op == "dial" {
+	if errors.As(err, &op) && op.Op == "dial" && !c.options.Original {
 		return fmt.Errorf("%w (is Caddy running? --admin or DGATE_ADMIN_API name its admin address)", err)
 	}
 	return err

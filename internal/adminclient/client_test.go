@@ -47,7 +47,7 @@ func TestAddress(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			got, err := parseAddress(tt.in)
+			got, err := parseAddress(tt.in, defaultPath)
 			if err != nil {
 				if err.Error() != tt.err {
 					t.Fatalf("error %q, want %q", err, tt.err)
@@ -62,7 +62,7 @@ func TestAddress(t *testing.T) {
 }
 
 func TestSegmentsStaySegments(t *testing.T) {
-	addr, err := parseAddress("http://a/dgate")
+	addr, err := parseAddress("http://a/dgate", defaultPath)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -146,8 +146,13 @@ func itemPath(key resource.Key) ([]string, error) {
 // unmarshal reads an answer that must be JSON.
 func unmarshal(answer *Answer, into any) error {
 	if err := json.Unmarshal(answer.Body, into); err != nil {
-		kind, _, _ := strings.Cut(answer.Header.Get("Content-Type"), ";")
-		return fmt.Errorf("the answer is not what DGate sends (%d, %s); is --admin right?", answer.Status, printable(kind))
+		return unexpected(answer)
 	}
 	return nil
+}
+
+// unexpected is the error of an answer that cannot be read.
+func unexpected(answer *Answer) error {
+	kind, _, _ := strings.Cut(answer.Header.Get("Content-Type"), ";")
+	return fmt.Errorf("the answer is not what DGate sends (%d, %s); is --admin right?", answer.Status, printable(kind))
 }
