@@ -38,11 +38,11 @@ func (c *call) scope() (string, error) {
 	if c.kind.Scope == resource.Global {
 		return "", nil
 	}
-	namespace, err := c.namespace(c.r.URL.Query().Get("namespace"))
-	if namespace == everywhere {
-		return "", err
+	given := c.r.URL.Query().Get("namespace")
+	if given == everywhere || given == "" && c.app.DefaultNamespace() == "" && quirkOf(c.kind.Name).listsAll {
+		return "", nil
 	}
-	return namespace, err
+	return c.namespace(given)
 }
 
 func (c *call) listReply(status int, namespace string, warnings []string) (*reply, error) {
@@ -64,7 +64,7 @@ func putV1(c *call) (*reply, error) {
 	}
 	result, err := c.put(obj)
 	if err != nil {
-		return nil, asV1(err)
+		return nil, asV1(err, http.StatusBadRequest)
 	}
 	return c.listReply(http.StatusCreated, obj.Key().Namespace, result.Warnings)
 }
@@ -102,10 +102,11 @@ func deleteOneV1(c *call) (*reply, error) {
 }
 
 func (c *call) deleteV1(key resource.Key) (*reply, error) {
+	quirk := quirkOf(c.kind.Name)
 	if err := c.remove(key); err != nil {
-		return nil, asV1(err)
+		return nil, asV1(err, quirk.absent)
 	}
-	return emptyReply(quirkOf(c.kind.Name).deleted), nil
+	return emptyReply(quirk.deleted), nil
 }
 
 func getV1(c *call) (*reply, error) {
@@ -133,11 +134,11 @@ func (c *call) keyV1() (resource.Key, error) {
 	return key, err
 }
 
-// asV1 gives the error of a write the status that the original DGate gave it: to change what does
-// not exist was a bad request.
-func asV1(err error) error {
+// asV1 gives the error of a write the status that the original DGate gave it, where that is absent
+// for what does not exist.
+func asV1(err error, absent int) error {
 	if resource.CodeOf(err) == resource.NotFound {
-		return &statusError{http.StatusBadRequest, err}
+		return &statusError{absent, err}
 	}
 	return err
 }

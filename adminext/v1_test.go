@@ -1,6 +1,7 @@
 package adminext_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -155,7 +156,11 @@ func TestWithoutDefaultNamespace(t *testing.T) {
 			t.Errorf("%s %s: %d %s", request[0], request[1], got.status, got.body)
 		}
 	}
-	s.setUp(t, `PUT /dgate/api/v1/service {"name":"s","namespace":"default","urls":["http://a"]}`, `GET /dgate/api/v1/namespace`)
+	s.setUp(t, `PUT /dgate/api/v1/service {"name":"s","namespace":"default","urls":["http://a"]}`, `GET /dgate/api/v1/namespace`,
+		`PUT /dgate/api/v1/domain {"name":"d","namespace":"default","patterns":["a.com"]}`)
+	if got := s.send(t, "GET", "/dgate/api/v1/domain", ""); !strings.Contains(got.body, `"count":1`) {
+		t.Errorf("domains are not listed without a namespace: %s", got.body)
+	}
 }
 
 // TestV1Deletes has the statuses that scripts wait for.

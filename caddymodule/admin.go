@@ -76,7 +76,12 @@ func (a *App) Status(context.Context) (adminext.Status, error) {
 func (a *App) Snapshot(context.Context) error { return a.node.store.Snapshot() }
 
 // DefaultNamespace implements [adminext.App].
-func (a *App) DefaultNamespace() string { return resource.DefaultNamespace }
+func (a *App) DefaultNamespace() string {
+	if a.UseDefault != nil && !*a.UseDefault {
+		return ""
+	}
+	return resource.DefaultNamespace
+}
 
 // Logger implements [adminext.App].
 func (a *App) Logger() *zap.Logger { return a.logger.Named("admin") }

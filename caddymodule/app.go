@@ -41,6 +41,15 @@ type App struct {
 	// Default: `persistent`. Cannot change in a reload.
 	Storage string `json:"storage,omitempty"`
 
+	// Whether requests for hosts that no domain has are routed in the namespace `default`. They
+	// never are while it has a domain of its own. Default: true.
+	UseDefault *bool `json:"default_namespace,omitempty"`
+
+	// Hosts that dgate handlers without a namespace of their own answer, as patterns like those of
+	// domains: `example.com`, `*.example.com`, `api.*`, `*shop*`, `*` or `/regular expression/`.
+	// Requests for others get 403. Default: all hosts.
+	AllowedDomains []string `json:"allowed_domains,omitempty"`
+
 	// Resource files, YAML or JSON; wildcards are allowed. What they list is stored at start and
 	// at each reload, where it differs from what is stored already; nothing is deleted. A mistake
 	// in one of them refuses the whole configuration.
@@ -74,8 +83,9 @@ type App struct {
 	node     *node
 	running  *settings // what the node was configured with, if Start has run
 	proxy    *handlers.Proxy
-	keks     []*keyring.KEK     // of EncryptionKey
-	objects  manifest.Resources // of the resource files
+	keks     []*keyring.KEK         // of EncryptionKey
+	allowed  []resource.HostPattern // of AllowedDomains
+	objects  manifest.Resources     // of the resource files
 
 	background sync.WaitGroup
 	stop       context.CancelFunc // ends what runs in the background; nil if nothing does
@@ -110,6 +120,9 @@ func (a *App) Provision(ctx caddy.Context) (err error) {
 		return err
 	}
 	if a.keks, err = parseKEKs(a.EncryptionKey); err != nil {
+		return err
+	}
+	if a.allowed, err = parseHosts(a.AllowedDomains); err != nil {
 		return err
 	}
 	key, err := a.nodeKey()

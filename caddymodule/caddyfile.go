@@ -31,12 +31,14 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 // UnmarshalCaddyfile sets up the app from Caddyfile tokens. Syntax:
 //
 //	dgate {
-//	    data_dir       <path>
-//	    storage        persistent|memory
-//	    resources      <files...>
-//	    tags           <words...>
-//	    env            <names...>
-//	    encryption_key <key> [<older keys...>]
+//	    data_dir          <path>
+//	    storage           persistent|memory
+//	    default_namespace on|off
+//	    allowed_domains   <patterns...>
+//	    resources         <files...>
+//	    tags              <words...>
+//	    env               <names...>
+//	    encryption_key    <key> [<older keys...>]
 //	    limits {
 //	        cpu     <duration>
 //	        timeout <duration>
@@ -68,6 +70,10 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 			if a.Storage != persistent && a.Storage != memory {
 				return d.Errf("storage must be %s or %s, not %q", persistent, memory, a.Storage)
 			}
+		case "default_namespace":
+			err = a.unmarshalDefaultNamespace(d)
+		case "allowed_domains":
+			err = list(d, func(pattern string) { a.AllowedDomains = append(a.AllowedDomains, pattern) })
 		case "resources":
 			err = list(d, func(file string) { a.Resources = append(a.Resources, handlers.Beside(d, file)) })
 		case "tags":
@@ -82,7 +88,7 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 			}
 			a.Limits, err = unmarshalLimits(d)
 		default:
-			return d.Errf("unrecognized dgate option %q; there are data_dir, storage, resources, tags, env, encryption_key and limits", option)
+			return d.Errf("unrecognized dgate option %q; there are data_dir, storage, default_namespace, allowed_domains, resources, tags, env, encryption_key and limits", option)
 		}
 		if err != nil {
 			return err

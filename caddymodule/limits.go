@@ -7,7 +7,6 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
 	"github.com/dgate-io/caddy-dgate/handlers"
-	"github.com/dgate-io/caddy-dgate/internal/gateway"
 	"github.com/dgate-io/caddy-dgate/internal/js"
 	"github.com/dgate-io/caddy-dgate/internal/js/host/fetch"
 )
@@ -39,15 +38,6 @@ func (l *Limits) js() js.Limits {
 		return js.Limits{}
 	}
 	return l.Over(js.Limits{})
-}
-
-// settings are what the node of the app is to run with.
-func (a *App) settings() *settings {
-	s := &settings{logger: a.logger, keks: a.keks, admin: adminAddresses(a.ctx), gateway: gateway.Options{Limits: a.Limits.js(), Tags: a.Tags, Env: a.Env, Logger: a.logger}}
-	if a.Limits != nil {
-		s.fetch, _ = parsePolicy(a.Limits.Fetch) // checked before
-	}
-	return s
 }
 
 // unmarshalLimits reads the block of the option limits.

@@ -56,6 +56,21 @@ type settings struct {
 	keks    []*keyring.KEK // of the configuration
 }
 
+// settings are what the node of the app is to run with.
+func (a *App) settings() *settings {
+	s := &settings{
+		logger: a.logger, keks: a.keks, admin: adminAddresses(a.ctx),
+		gateway: gateway.Options{
+			Limits: a.Limits.js(), Tags: a.Tags, Env: a.Env, Logger: a.logger,
+			AllowedDomains: a.allowed, NoDefault: a.DefaultNamespace() == "",
+		},
+	}
+	if a.Limits != nil {
+		s.fetch, _ = parsePolicy(a.Limits.Fetch) // checked before
+	}
+	return s
+}
+
 // node is the store and the gateway of this process.
 type node struct {
 	key      nodeKey

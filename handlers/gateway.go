@@ -32,9 +32,10 @@ type App interface {
 	Site(ctx context.Context, modules []*resource.Module, namespace string, limits *Limits) (*gateway.Site, error)
 }
 
-// Gateway routes each request through the resources of the dgate app: a route is found by
-// method and path, its modules run, and its service is proxied to. Requests that no route takes
-// are answered 404, or 405 if only the method is wrong.
+// Gateway routes each request through the resources of the dgate app: the domain of its host says
+// in which namespace, a route is found there by method and path, its modules run, and its service
+// is proxied to. Requests that no route takes are answered 404, or 405 if only the method is wrong,
+// and those for hosts that allowed_domains does not list 403.
 //
 // Placeholders that later handlers and logs can use:
 //
@@ -48,11 +49,14 @@ type App interface {
 //
 // The access log has the same in an object `dgate`.
 type Gateway struct {
-	// The namespace whose routes are used. Default: `default`, or the only namespace there is.
+	// The namespace whose routes are used, whatever the host; allowed_domains does not apply then.
+	// Default: that of the domain with the highest priority that matches the host. For hosts without
+	// a domain it is `default`, if that has no domain of its own and default_namespace is not off; or
+	// the only namespace there is, if there are no domains.
 	Namespace string `json:"namespace,omitempty"`
 
-	// Hand requests to the next handler when there is no namespace or no route for them.
-	// Wrong methods and failures are answered all the same. Default: false.
+	// Hand requests to the next handler when there is no namespace or no route for them, or their
+	// host is not one of allowed_domains. Wrong methods and failures are answered all the same. Default: false.
 	Fallthrough bool `json:"fallthrough,omitempty"`
 
 	app   App
@@ -80,20 +84,18 @@ func (h *Gateway) Provision(ctx caddy.Context) error {
 // ServeHTTP implements [caddyhttp.MiddlewareHandler].
 func (h *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
 	gw := h.app.Gateway()
-	table := gw.Table()
-	if table == nil {
+	if gw.Table() == nil {
 		ctx, cancel := context.WithTimeout(r.Context(), readyTimeout)
 		defer cancel()
 		if err := h.app.Wait(ctx); err != nil {
 			return h.fail(w, &gateway.StatusError{Status: http.StatusServiceUnavailable, RetryAfter: 2 * time.Second, Err: err})
 		}
-		table = gw.Table()
 	}
 	tr := traceOf(r.Context())
-	match, err := table.Match(h.Namespace, r)
+	match, err := gw.Match(h.Namespace, r)
 	if err != nil {
 		var se *gateway.StatusError
-		if h.Fallthrough && errors.As(err, &se) && se.Status == http.StatusNotFound {
+		if h.Fallthrough && errors.As(err, &se) && (se.Status == http.StatusNotFound || se.Status == http.StatusForbidden) {
 			return next.ServeHTTP(w, r)
 		}
 		return h.fail(w, err)

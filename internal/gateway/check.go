@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/dgate-io/caddy-dgate/internal/change"
 	"github.com/dgate-io/caddy-dgate/internal/hook"
@@ -15,13 +16,15 @@ import (
 )
 
 // Check implements [change.Code]: modules must work by themselves, and the modules of each route
-// that the changes touch must work together. All mistakes are reported.
+// that the changes touch must work together. All mistakes are reported. There are warnings about
+// domains too.
 func (g *Gateway) Check(ctx context.Context, db *state.DB, changes []change.Change) (warnings []string, err error) {
 	c := &checker{gateway: g, several: len(changes) > 1, modules: map[resource.Key]*resource.Module{}, routes: map[resource.Key]*resource.Route{}}
 	if err := db.View(func(r *state.Reader) error { return c.gather(r, changes) }); err != nil {
 		return nil, err
 	}
-	return c.compile(ctx)
+	warnings, err = c.compile(ctx)
+	return append(warnings, domainWarnings(changes, time.Now())...), err
 }
 
 // checker collects, in one look at the store, what has to be compiled for some changes.

@@ -64,6 +64,8 @@ type builder struct {
 	gateway    *Gateway
 	namespaces map[string]*objects
 	dirty      map[string]bool // namespaces that differ from the table
+	domains    map[resource.Key]*domain
+	moved      bool // whether the domains differ from the table
 	units      map[unitKey]*code
 	table      *Table
 }
@@ -71,6 +73,7 @@ type builder struct {
 // readAll reads everything.
 func (b *builder) readAll(db *state.DB) (index uint64, err error) {
 	b.namespaces, b.dirty = map[string]*objects{}, map[string]bool{}
+	b.domains, b.moved = map[resource.Key]*domain{}, true
 	err = db.View(func(r *state.Reader) error {
 		index = r.Index()
 		for _, kind := range resource.All {
@@ -136,6 +139,9 @@ func (b *builder) put(rec state.Record) error {
 		b.objects(o.Namespace).modules[o.Name] = o
 	case *resource.Route:
 		b.objects(o.Namespace).routes[o.Name] = o
+	case *resource.Domain:
+		b.moved = true
+		b.domains[o.Key()] = parseDomain(o)
 	}
 	return nil
 }
@@ -152,6 +158,9 @@ func (b *builder) remove(key resource.Key) {
 		delete(b.objects(key.Namespace).modules, key.Name)
 	case "route":
 		delete(b.objects(key.Namespace).routes, key.Name)
+	case "domain":
+		delete(b.domains, key)
+		b.moved = true
 	}
 }
 
@@ -171,18 +180,23 @@ func (b *builder) objects(name string) *objects {
 }
 
 // publish compiles what is dirty and swaps the table. What does not compile keeps its previous
-// form; the others are not held up by it.
+// form; the others are not held up by it. A change of domains compiles no namespace.
 func (b *builder) publish(index uint64) {
-	if len(b.dirty) == 0 && b.table != nil {
-		b.use(&Table{Index: index, namespaces: b.table.namespaces})
-		b.gateway.live.reach(index, nil)
-		return
+	before := b.table
+	if before == nil {
+		before = new(Table)
 	}
-	next := &Table{Index: index, namespaces: map[string]*namespace{}}
-	if b.table != nil {
-		maps.Copy(next.namespaces, b.table.namespaces)
-	}
+	next := &Table{Index: index, namespaces: before.namespaces, domains: before.domains}
 	var problem error
+	if b.moved {
+		next.domains, problem = newDomains(b.domains)
+		b.moved = problem != nil
+	}
+	compiling := len(b.dirty) > 0
+	if compiling {
+		next.namespaces = make(map[string]*namespace, len(before.namespaces))
+		maps.Copy(next.namespaces, before.namespaces)
+	}
 	for name := range b.dirty {
 		objs := b.namespaces[name]
 		if objs == nil || objs.namespace == nil {
@@ -199,7 +213,9 @@ func (b *builder) publish(index uint64) {
 		delete(b.dirty, name)
 	}
 	b.use(next)
-	b.release()
+	if compiling {
+		b.release()
+	}
 	b.gateway.live.reach(index, problem)
 }
 

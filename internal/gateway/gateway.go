@@ -17,6 +17,7 @@ import (
 
 	"github.com/dgate-io/caddy-dgate/internal/hook"
 	"github.com/dgate-io/caddy-dgate/internal/js"
+	"github.com/dgate-io/caddy-dgate/internal/resource"
 )
 
 // Options are the settings that a configuration can change while the gateway runs.
@@ -27,11 +28,17 @@ type Options struct {
 	Tags []string
 	// Env names the environment variables that scripts can see. VMs that saw others are replaced.
 	Env []string
+	// AllowedDomains are the hosts that are answered where no namespace is given. Default: all.
+	AllowedDomains []resource.HostPattern
+	// NoDefault keeps requests for hosts that no domain has from the default namespace.
+	NoDefault bool
 	// Logger is the parent of the loggers of modules. Required.
 	Logger *zap.Logger
 
 	tags []string // the value of X-DGate-Tags, or nil
 	env  string   // Env, to compare with
+
+	allowed *hostIndex // AllowedDomains, or nil
 }
 
 // Gateway routes requests. Its methods may be called from any goroutine.
@@ -58,6 +65,13 @@ func (g *Gateway) Configure(options Options) {
 		options.tags = []string{strings.Join(options.Tags, ",")}
 	}
 	options.env = strings.Join(options.Env, ",")
+	if len(options.AllowedDomains) > 0 {
+		var patterns []rankedPattern
+		for i, p := range options.AllowedDomains {
+			patterns = append(patterns, rankedPattern{p, i})
+		}
+		options.allowed = newHostIndex(patterns)
+	}
 	g.options.Store(&options)
 }
 

@@ -16,6 +16,7 @@ type Table struct {
 	Index uint64
 
 	namespaces map[string]*namespace
+	domains    *domains
 }
 
 // namespace is one compiled namespace.
@@ -51,28 +52,42 @@ type Trace struct {
 	Upstream string
 }
 
-// Match finds the plan of a request. An empty namespace means the one that serves requests which
-// name none: "default", or the only one there is. The error is a *StatusError.
-func (t *Table) Match(ns string, r *http.Request) (Match, error) {
-	n := t.namespaces[ns]
-	if ns == "" {
-		n = t.fallback()
+// Match finds the plan of a request in a namespace; an empty one means that of the request's host.
+// There must be a table. The error is a *StatusError: 404 if there is no namespace or no route for
+// the request, 403 if its host is not allowed, and what else the router finds.
+func (g *Gateway) Match(ns string, r *http.Request) (Match, error) {
+	t := g.table.Load()
+	if ns != "" {
+		n := t.namespaces[ns]
+		if n == nil {
+			return Match{}, fail(http.StatusNotFound, "namespace not found: %s", ns)
+		}
+		return n.router.match(r)
 	}
-	switch {
-	case n == nil && ns == "":
+	opts, host := g.options.Load(), resource.CanonicalHost(r.Host)
+	n := t.namespaceOf(host, !opts.NoDefault)
+	if n == nil {
 		return Match{}, fail(http.StatusNotFound, "no namespace for %s", r.Host)
-	case n == nil:
-		return Match{}, fail(http.StatusNotFound, "namespace not found: %s", ns)
+	}
+	if opts.allowed != nil {
+		if _, ok := opts.allowed.find(host); !ok {
+			return Match{}, fail(http.StatusForbidden, "domain not allowed: %s", r.Host)
+		}
 	}
 	return n.router.match(r)
 }
 
-// fallback is the namespace of requests that name none.
-func (t *Table) fallback() *namespace {
-	if n := t.namespaces[resource.DefaultNamespace]; n != nil {
+// namespaceOf finds the namespace of a canonical host, or nil. What no domain has belongs to the
+// default namespace, unless that has a domain of its own; or to the only namespace there is, as
+// long as there are no domains.
+func (t *Table) namespaceOf(host string, withDefault bool) *namespace {
+	if d := t.domains.find(host); d != nil {
+		return t.namespaces[d.res.Namespace]
+	}
+	if n := t.namespaces[resource.DefaultNamespace]; n != nil && withDefault && !t.domains.owners[resource.DefaultNamespace] {
 		return n
 	}
-	if len(t.namespaces) == 1 {
+	if len(t.namespaces) == 1 && len(t.domains.ranked) == 0 {
 		for _, n := range t.namespaces {
 			return n
 		}

@@ -1,0 +1,92 @@
+package gateway
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/dgate-io/caddy-dgate/internal/change"
+	"github.com/dgate-io/caddy-dgate/internal/resource"
+)
+
+// domain is a stored domain with its patterns parsed.
+type domain struct {
+	res      *resource.Domain
+	patterns []resource.HostPattern
+	err      error // why there are none; it was stored by another version of the program then
+}
+
+// parseDomain readies a domain for matching.
+func parseDomain(res *resource.Domain) *domain {
+	d := &domain{res: res, patterns: make([]resource.HostPattern, len(res.Patterns))}
+	for i, text := range res.Patterns {
+		var err error
+		if d.patterns[i], err = resource.ParseHostPattern(text); err != nil {
+			return &domain{res: res, err: fmt.Errorf("%s: patterns[%d] %w", res.Key(), i, err)}
+		}
+	}
+	return d
+}
+
+// domains finds the domain that has a host. It never changes.
+type domains struct {
+	ranked []*domain // the best first
+	hosts  *hostIndex
+	owners map[string]bool // the namespaces that have a domain
+}
+
+// newDomains ranks domains. The error is about those that have no host because of it.
+func newDomains(all map[resource.Key]*domain) (*domains, error) {
+	d := &domains{ranked: make([]*domain, 0, len(all)), owners: map[string]bool{}}
+	var errs []error
+	for _, each := range all {
+		d.ranked = append(d.ranked, each)
+		d.owners[each.res.Namespace] = true
+		errs = append(errs, each.err)
+	}
+	slices.SortFunc(d.ranked, func(a, b *domain) int {
+		return cmp.Or(
+			cmp.Compare(b.res.Priority, a.res.Priority),
+			cmp.Compare(b.res.Name, a.res.Name),
+			cmp.Compare(b.res.Namespace, a.res.Namespace),
+		)
+	})
+	var patterns []rankedPattern
+	for rank, each := range d.ranked {
+		for _, p := range each.patterns {
+			patterns = append(patterns, rankedPattern{p, rank})
+		}
+	}
+	d.hosts = newHostIndex(patterns)
+	return d, errors.Join(errs...)
+}
+
+// find gives the domain that has a canonical host, or nil.
+func (d *domains) find(host string) *domain {
+	if rank, ok := d.hosts.find(host); ok {
+		return d.ranked[rank]
+	}
+	return nil
+}
+
+// domainWarnings tells what is valid in domains, but probably not meant.
+func domainWarnings(changes []change.Change, now time.Time) []string {
+	var warnings []string
+	for _, c := range changes {
+		d, ok := c.Object.(*resource.Domain)
+		if !ok {
+			continue
+		}
+		for _, text := range d.Patterns {
+			if p, err := resource.ParseHostPattern(text); err == nil && p.HasPort() {
+				warnings = append(warnings, fmt.Sprintf("domain %s: pattern %s matches nothing, because hosts are compared without their port", d.Name, text))
+			}
+		}
+		if leaf := d.Leaf(); leaf != nil && now.After(leaf.NotAfter) {
+			warnings = append(warnings, fmt.Sprintf("domain %s: its certificate has expired at %s", d.Name, leaf.NotAfter.UTC().Format(time.RFC3339)))
+		}
+	}
+	return warnings
+}

@@ -1,0 +1,221 @@
+package gateway
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/dgate-io/caddy-dgate/internal/change"
+	"github.com/dgate-io/caddy-dgate/internal/resource"
+	"github.com/dgate-io/caddy-dgate/internal/resource/resourcetest"
+	"github.com/dgate-io/caddy-dgate/internal/state"
+)
+
+func testDomain(namespace, name string, priority int, patterns ...string) change.Change {
+	return change.Change{Object: &resource.Domain{Name: name, Namespace: namespace, Priority: priority, Patterns: patterns}}
+}
+
+// inNamespaces makes namespaces with one route each.
+func inNamespaces(names ...string) []change.Change {
+	var changes []change.Change
+	for _, name := range names {
+		changes = append(changes,
+			change.Change{Object: &resource.Namespace{Name: name}},
+			change.Change{Object: &resource.Route{Name: "r", Namespace: name, Paths: []string{"/"}, Methods: []string{"GET"}}},
+		)
+	}
+	return changes
+}
+
+func apply(tb testing.TB, w *change.Writer, changes ...change.Change) uint64 {
+	tb.Helper()
+	results, err := w.Apply(tb.Context(), changes...)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return results.Index
+}
+
+// Which namespace has a host: the rules P-2 to P-6 of the original DGate, and what was mended.
+func TestNamespaces(t *testing.T) {
+	remove := func(kind, name string) change.Change {
+		return change.Change{Key: resource.MustKind(kind).Key(resource.DefaultNamespace, name)}
+	}
+	allow := func(texts ...string) (patterns []resource.HostPattern) {
+		for _, p := range parsePatterns(t, texts...) {
+			patterns = append(patterns, p.HostPattern)
+		}
+		return patterns
+	}
+	tests := map[string]struct {
+		changes []change.Change
+		options Options
+		host    string
+		want    string // namespace, or status
+	}{
+		"nothing but default":                {host: "a.com", want: "default"},
+		"no domains":                         {changes: inNamespaces("n1", "n2"), host: "a.com", want: "default"},
+		"no domains, default off":            {changes: inNamespaces("n1"), options: Options{NoDefault: true}, host: "a.com", want: "404"},
+		"one namespace, default off":         {options: Options{NoDefault: true}, host: "a.com", want: "default"},
+		"one namespace, not default":         {changes: append(inNamespaces("n1"), remove("route", "r"), remove("namespace", "default")), host: "a.com", want: "n1"},
+		"one namespace with a domain":        {changes: append(inNamespaces("n1"), testDomain("n1", "d", 0, "a.com"), remove("route", "r"), remove("namespace", "default")), host: "b.com", want: "404"},
+		"two namespaces, none default":       {changes: append(inNamespaces("n1", "n2"), remove("route", "r"), remove("namespace", "default")), host: "a.com", want: "404"},
+		"a domain":                           {changes: append(inNamespaces("n1"), testDomain("n1", "d", 0, "*.a.com")), host: "X.A.com.:80", want: "n1"},
+		"another host":                       {changes: append(inNamespaces("n1"), testDomain("n1", "d", 0, "*.a.com")), host: "a.com", want: "default"},
+		"another host, default off":          {changes: append(inNamespaces("n1"), testDomain("n1", "d", 0, "*.a.com")), options: Options{NoDefault: true}, host: "a.com", want: "404"},
+		"default has a domain":               {changes: []change.Change{testDomain("default", "d", 0, "a.com")}, host: "b.com", want: "404"},
+		"default by its domain, default off": {changes: []change.Change{testDomain("default", "d", 0, "a.com")}, options: Options{NoDefault: true}, host: "a.com", want: "default"},
+		"the higher priority":                {changes: append(inNamespaces("n1", "n2"), testDomain("n1", "z", 1, "*"), testDomain("n2", "a", 2, "*.com")), host: "a.com", want: "n2"},
+		"the lower one for others":           {changes: append(inNamespaces("n1", "n2"), testDomain("n1", "z", 1, "*"), testDomain("n2", "a", 2, "*.com")), host: "a.org", want: "n1"},
+		"below zero":                         {changes: append(inNamespaces("n1", "n2"), testDomain("n1", "z", -1, "a.com"), testDomain("n2", "a", 0, "*")), host: "a.com", want: "n2"},
+		"exact is not better":                {changes: append(inNamespaces("n1", "n2"), testDomain("n1", "a", 0, "a.com"), testDomain("n2", "b", 0, "*")), host: "a.com", want: "n2"},
+		"a tie by name":                      {changes: append(inNamespaces("n1", "n2"), testDomain("n1", "zzz", 5, "a.com"), testDomain("n2", "aaa", 5, "a.com")), host: "a.com", want: "n1"},
+		"a tie of names":                     {changes: append(inNamespaces("n1", "n2"), testDomain("n1", "d", 5, "a.com"), testDomain("n2", "d", 5, "a.com")), host: "a.com", want: "n2"},
+		"a namespace without routes":         {changes: []change.Change{{Object: &resource.Namespace{Name: "n1"}}, testDomain("n1", "d", 0, "*")}, host: "a.com", want: "404"},
+		"allowed":                            {options: Options{AllowedDomains: allow("*.a.com", "b.com")}, host: "x.a.com", want: "default"},
+		"allowed in upper case":              {options: Options{AllowedDomains: allow("*.a.com", "B.com")}, host: "b.COM:80", want: "default"},
+		"not allowed":                        {options: Options{AllowedDomains: allow("*.a.com")}, host: "a.com", want: "403"},
+		"not allowed to a domain":            {changes: append(inNamespaces("n1"), testDomain("n1", "d", 0, "b.com")), options: Options{AllowedDomains: allow("*.a.com")}, host: "b.com", want: "403"},
+		"neither allowed nor there":          {changes: append(inNamespaces("n1"), testDomain("n1", "d", 0, "b.com")), options: Options{AllowedDomains: allow("b.com"), NoDefault: true}, host: "a.com", want: "404"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			g, w := following(t, 0)
+			apply(t, w, inNamespaces("default")...)
+			apply(t, w, change.Change{Key: resource.MustKind("collection").Key("default", "c")}, remove("service", "s"))
+			if tt.changes != nil {
+				apply(t, w, tt.changes...)
+			}
+			g.Configure(tt.options)
+			r := testRequest(t, "GET", "/")
+			r.Host = tt.host
+			if got := outcome(g.Match("", r)); got != tt.want {
+				t.Errorf("%s goes to %s, want %s", tt.host, got, tt.want)
+			}
+		})
+	}
+}
+
+// outcome is the namespace of a match, or the status of the error.
+func outcome(m Match, err error) string {
+	if se, ok := errors.AsType[*StatusError](err); ok {
+		return fmt.Sprint(se.Status)
+	}
+	return m.Plan.namespace.res.Name
+}
+
+// A fixed namespace asks neither for domains nor whether the host is allowed.
+func TestFixedNamespace(t *testing.T) {
+	g, w := following(t, 0)
+	apply(t, w, inNamespaces("default", "n1")...)
+	apply(t, w, testDomain("n1", "d", 0, "*"))
+	g.Configure(Options{NoDefault: true, AllowedDomains: []resource.HostPattern{{Form: resource.HostExact, Text: "a.com"}}})
+	r := testRequest(t, "GET", "/")
+	for namespace, want := range map[string]string{"default": "default", "n1": "n1", "n2": "404"} {
+		if got := outcome(g.Match(namespace, r)); got != want {
+			t.Errorf("namespace %s: %s, want %s", namespace, got, want)
+		}
+	}
+}
+
+// A domain moves hosts and compiles nothing.
+func TestDomainsDoNotCompile(t *testing.T) {
+	g, w := following(t, 1)
+	before := g.Table().namespaces["default"]
+	apply(t, w, inNamespaces("n1")...)
+	apply(t, w, testDomain("n1", "d", 0, "a.com"))
+	r := testRequest(t, "GET", "/")
+	r.Host = "a.com"
+	if got := outcome(g.Match("", r)); got != "n1" {
+		t.Errorf("a new domain leads to %s", got)
+	}
+	apply(t, w, testDomain("n1", "d", 0, "b.com"))
+	if got := outcome(g.Match("", r)); got != "404" {
+		t.Errorf("a domain that has lost its host leads to %s", got)
+	}
+	if _, err := w.Delete(t.Context(), resource.MustKind("domain").Key("n1", "d"), state.Condition{}); err != nil {
+		t.Fatal(err)
+	}
+	if len(g.Table().domains.ranked) != 0 {
+		t.Error("the domain is still there")
+	}
+	if g.Table().namespaces["default"] != before {
+		t.Error("the namespace default was compiled again")
+	}
+}
+
+// What is valid in a domain, but probably not meant, is warned of.
+func TestDomainWarnings(t *testing.T) {
+	_, key := resourcetest.Certificate(t)
+	valid, expired := resourcetest.Renew(t, key, "a.com"), resourcetest.Expired(t, key, "a.com")
+	until := func(cert string) string {
+		return (&resource.Domain{Cert: cert}).Leaf().NotAfter.Format(time.RFC3339)
+	}
+	tests := map[string]struct {
+		in   resource.Domain
+		want []string
+	}{
+		"nothing odd": {resource.Domain{Patterns: []string{"a.com", "[::1]"}, Cert: valid}, nil},
+		"a port":      {resource.Domain{Patterns: []string{"a.com", "a.com:8080"}}, []string{"domain d: pattern a.com:8080 matches nothing, because hosts are compared without their port"}},
+		"expired":     {resource.Domain{Patterns: []string{"a.com"}, Cert: expired}, []string{"domain d: its certificate has expired at " + until(expired)}},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			g, w := following(t, 0)
+			tt.in.Name, tt.in.Namespace = "d", "default"
+			if tt.in.Cert != "" {
+				tt.in.PrivateKey = key
+			}
+			got, err := g.Check(t.Context(), w.Store.DB(), []change.Change{{Object: &tt.in}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("warnings (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// BenchmarkMatch is the whole match of a request, host and route, among many domains and few.
+func BenchmarkMatch(b *testing.B) {
+	for _, n := range []int{1, 10_000} {
+		b.Run(fmt.Sprintf("%d domains", n), func(b *testing.B) {
+			g, w := following(b, 1)
+			apply(b, w, manyDomains(n)...)
+			r := testRequest(b, "GET", "/r0")
+			r.Host = fmt.Sprintf("www.tenant%d.example.com:8080", n-1)
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := g.Match("", r); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// BenchmarkPutDomain changes one domain of many, and of few, until it is live.
+func BenchmarkPutDomain(b *testing.B) {
+	for _, n := range []int{1, 10_000} {
+		b.Run(fmt.Sprintf("%d domains", n), func(b *testing.B) {
+			_, w := following(b, 1)
+			apply(b, w, manyDomains(n)...)
+			b.ReportAllocs()
+			for i := 0; b.Loop(); i++ {
+				apply(b, w, testDomain("default", "d0", i, "tenant0.example.com"))
+			}
+		})
+	}
+}
+
+func manyDomains(n int) []change.Change {
+	changes := make([]change.Change, n)
+	for i := range changes {
+		changes[i] = testDomain("default", fmt.Sprintf("d%d", i), i%10, fmt.Sprintf("tenant%d.example.com", i), fmt.Sprintf("*.tenant%d.example.com", i))
+	}
+	return changes
+}
