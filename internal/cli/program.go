@@ -14,9 +14,11 @@ import (
 
 // Exit codes.
 const (
-	exitOK      = 0
-	exitFailure = 1
-	exitNoTopic = 3
+	exitOK          = 0
+	exitFailure     = 1
+	exitDifferences = 2 // diff found some
+	exitIncomplete  = 2 // import has left something out
+	exitNoTopic     = 3
 )
 
 // Program is a command line under some name. The zero value is dgate-cli.
@@ -58,7 +60,9 @@ func (p Program) Run(ctx context.Context, args []string, stdin io.Reader, stdout
 	if err == nil {
 		return exitOK
 	}
-	fmt.Fprintln(stderr, err)
+	if text := err.Error(); text != "" {
+		fmt.Fprintln(stderr, text)
+	}
 	if code, ok := errors.AsType[exitError](err); ok {
 		return code.code
 	}
@@ -74,7 +78,7 @@ type session struct {
 	flags   flags
 }
 
-// exitError ends the program with a code of its own.
+// exitError ends the program with a code of its own. Without a text it is no error to tell about.
 type exitError struct {
 	code int
 	text string
@@ -106,8 +110,9 @@ func (s *session) rootCommand() *cobra.Command {
 		},
 	}
 	s.flags.register(root.PersistentFlags(), s.program.Getenv)
-	root.AddGroup(&cobra.Group{ID: groupResources, Title: "Resources:"}, &cobra.Group{ID: groupNode, Title: "Server:"})
+	root.AddGroup(&cobra.Group{ID: groupResources, Title: "Resources:"}, &cobra.Group{ID: groupFiles, Title: "Resource files:"}, &cobra.Group{ID: groupNode, Title: "Server:"})
 	root.AddCommand(s.nounCommands()...)
+	root.AddCommand(s.applyCommand(), s.diffCommand(), s.exportCommand(), s.importCommand())
 	root.AddCommand(s.nodeCommands()...)
 	root.SetHelpCommand(helpCommand(root))
 	_ = root.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(formats, cobra.ShellCompDirectiveNoFileComp))
@@ -116,6 +121,7 @@ func (s *session) rootCommand() *cobra.Command {
 
 const (
 	groupResources = "resources"
+	groupFiles     = "files"
 	groupNode      = "node"
 )
 

@@ -93,7 +93,10 @@ type Resources []Resource
 
 // Locate puts places into an error about storing the resources, in front of their keys.
 func (rs Resources) Locate(err error) error {
-	if resource.CodeOf(err) == resource.Internal {
+	switch resource.CodeOf(err) {
+	case resource.BadRequest, resource.ValidationFailed, resource.NotFound, resource.Conflict, resource.InUse,
+		resource.PreconditionFailed, resource.TooLarge:
+	default: // not about the resources
 		return err
 	}
 	text := err.Error()
