@@ -40,7 +40,7 @@ func (f *frame) respond(v goja.Value) error {
 		s.writeHead(a.Status, -1)
 	} else {
 		s.writeHead(a.Status, a.Size)
-		s.rest, s.restSize = a.Body, a.Size
+		s.rest = &rest{a.Body, a.Size}
 	}
 	if a.Scripted() && s.r.Method != http.MethodHead && bodyAllowed(a.Status) {
 		f.pumped = a.Pump(f.vm, f.piece)
@@ -70,18 +70,18 @@ func (s *Scope) SendRest() error {
 	if s.rest == nil {
 		return s.broken
 	}
-	body := s.rest
+	rest := s.rest
 	s.rest = nil
-	defer func() { _ = body.Close() }() // all that matters is told by reading
+	defer func() { _ = rest.body.Close() }() // all that matters is told by reading
 	var to io.Writer = s.w
-	if s.restSize < 0 {
+	if rest.size < 0 {
 		to = flushing{s.w}
 	}
-	n, err := io.Copy(to, body)
+	n, err := io.Copy(to, rest.body)
 	switch {
 	case errors.Is(err, http.ErrBodyNotAllowed): // an answer that has no body by its status or method
 		return nil
-	case err == nil && n < s.restSize && s.r.Method != http.MethodHead:
+	case err == nil && n < rest.size && s.r.Method != http.MethodHead:
 		return io.ErrUnexpectedEOF
 	}
 	return err

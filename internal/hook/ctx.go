@@ -28,7 +28,7 @@ func (v *ctxView) Get(key string) goja.Value {
 	if fn := f.c.ctx.Get(f.vm, f.c, key); fn != nil {
 		return fn
 	}
-	return f.ctxBag.get(f, &f.s.keptCtx, key)
+	return f.ctxBag.get(f, &f.s.bags().ctx, key)
 }
 
 // Set implements goja.DynamicObject. Unknown properties are kept for later hooks.
@@ -38,21 +38,21 @@ func (v *ctxView) Set(key string, val goja.Value) bool {
 	if key == "id" || key == "params" || key == "request" || f.c.ctx.Has(key) {
 		f.vm.ThrowType("ctx.%s is read-only", key)
 	}
-	return f.ctxBag.set(f, &f.s.keptCtx, key, val)
+	return f.ctxBag.set(f, &f.s.bags().ctx, key, val)
 }
 
 // Has implements goja.DynamicObject.
 func (v *ctxView) Has(key string) bool {
 	f := (*frame)(v)
 	f.Check()
-	return key == "id" || key == "params" || key == "request" || f.c.ctx.Has(key) || f.ctxBag.own(f, &f.s.keptCtx, key)
+	return key == "id" || key == "params" || key == "request" || f.c.ctx.Has(key) || f.ctxBag.own(f, &f.s.bags().ctx, key)
 }
 
 // Delete implements goja.DynamicObject.
 func (v *ctxView) Delete(key string) bool {
 	f := (*frame)(v)
 	f.Check()
-	return f.ctxBag.delete(f, &f.s.keptCtx, key)
+	return f.ctxBag.delete(f, &f.s.bags().ctx, key)
 }
 
 // Keys implements goja.DynamicObject: what JSON.stringify(ctx) shows.

@@ -27,7 +27,8 @@ type frame struct {
 
 	// The objects, nil until a script asks for them.
 	ctxObj, requestObj, responseObj, upstreamObj, queryObj *goja.Object
-	requestHeaders, responseHeaders, upstreamHeaders       headers.View
+	requestHeaders                                         headers.View
+	responseHeaders, upstreamHeaders                       *headers.View
 
 	locals, ctxBag, requestBag, responseBag bag
 }
@@ -146,10 +147,10 @@ func (f *frame) bagged() bool {
 
 // closeBags closes all bags. It may run script code (toJSON, getters).
 func (f *frame) closeBags() {
-	f.locals.close(f, &f.s.keptLocals)
-	f.ctxBag.close(f, &f.s.keptCtx)
-	f.requestBag.close(f, &f.s.keptRequest)
-	f.responseBag.close(f, &f.s.keptResponse)
+	f.locals.close(f, &f.s.bags().locals)
+	f.ctxBag.close(f, &f.s.bags().ctx)
+	f.requestBag.close(f, &f.s.bags().request)
+	f.responseBag.close(f, &f.s.bags().response)
 }
 
 // dropBags forgets what a hook that failed has put into the bags.

@@ -54,7 +54,7 @@ func (v *requestView) Get(key string) goja.Value {
 	if fn := f.c.request.Get(f.vm, f.c, key); fn != nil {
 		return fn
 	}
-	return f.requestBag.get(f, &f.s.keptRequest, key)
+	return f.requestBag.get(f, &f.s.bags().request, key)
 }
 
 // Set implements goja.DynamicObject: method, path, host, query and body change
@@ -85,7 +85,7 @@ func (v *requestView) Set(key string, val goja.Value) bool {
 		if f.c.request.Has(key) {
 			f.vm.ThrowType("request.%s is read-only", key)
 		}
-		return f.requestBag.set(f, &s.keptRequest, key, val)
+		return f.requestBag.set(f, &s.bags().request, key, val)
 	}
 	return true
 }
@@ -136,14 +136,14 @@ func (v *requestView) Has(key string) bool {
 	if slices.Contains(requestKeys, key) {
 		return true
 	}
-	return key == "body" || f.c.request.Has(key) || f.requestBag.own(f, &f.s.keptRequest, key)
+	return key == "body" || f.c.request.Has(key) || f.requestBag.own(f, &f.s.bags().request, key)
 }
 
 // Delete implements goja.DynamicObject.
 func (v *requestView) Delete(key string) bool {
 	f := (*frame)(v)
 	f.Check()
-	return f.requestBag.delete(f, &f.s.keptRequest, key)
+	return f.requestBag.delete(f, &f.s.bags().request, key)
 }
 
 // Keys implements goja.DynamicObject.

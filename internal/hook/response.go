@@ -34,18 +34,21 @@ func (v *responseView) Get(key string) goja.Value {
 	f.Check()
 	switch key {
 	case "headers":
+		if f.responseHeaders == nil {
+			f.responseHeaders = new(headers.View)
+		}
 		return f.responseHeaders.Open(f.vm, f, f.s.w.Header())
 	case "headersSent":
 		return f.c.rt.ToValue(f.s.wrote)
 	case "locals":
-		return f.locals.open(f, &f.s.keptLocals)
+		return f.locals.open(f, &f.s.bags().locals)
 	case "statusCode":
 		return f.c.rt.ToValue(f.s.statusOr(http.StatusOK))
 	}
 	if fn := f.c.response.Get(f.vm, f.c, key); fn != nil {
 		return fn
 	}
-	return f.responseBag.get(f, &f.s.keptResponse, key)
+	return f.responseBag.get(f, &f.s.bags().response, key)
 }
 
 // Set implements goja.DynamicObject: statusCode and locals have a meaning, unknown properties are kept.
@@ -67,7 +70,7 @@ func (v *responseView) Set(key string, val goja.Value) bool {
 	if key == "headers" || key == "headersSent" || f.c.response.Has(key) {
 		f.vm.ThrowType("response.%s is read-only", key)
 	}
-	return f.responseBag.set(f, &f.s.keptResponse, key, val)
+	return f.responseBag.set(f, &f.s.bags().response, key, val)
 }
 
 var responseKeys = []string{"headers", "headersSent", "locals", "statusCode"}
@@ -79,14 +82,14 @@ func (v *responseView) Has(key string) bool {
 	if slices.Contains(responseKeys, key) {
 		return true
 	}
-	return f.c.response.Has(key) || f.responseBag.own(f, &f.s.keptResponse, key)
+	return f.c.response.Has(key) || f.responseBag.own(f, &f.s.bags().response, key)
 }
 
 // Delete implements goja.DynamicObject.
 func (v *responseView) Delete(key string) bool {
 	f := (*frame)(v)
 	f.Check()
-	return f.responseBag.delete(f, &f.s.keptResponse, key)
+	return f.responseBag.delete(f, &f.s.bags().response, key)
 }
 
 // Keys implements goja.DynamicObject.

@@ -6,7 +6,6 @@ import (
 	"github.com/dop251/goja"
 
 	"github.com/dgate-io/caddy-dgate/internal/js"
-	"github.com/dgate-io/caddy-dgate/internal/js/host/headers"
 )
 
 // ResponseRun is a responseModifier that has been started. It exists for callers
@@ -27,7 +26,7 @@ func (s *Scope) StartResponseModifier(vm *js.VM, resp *http.Response) *ResponseR
 	f := s.bind(vm)
 	up := newUpstream(resp, s.info.MaxBody)
 	f.up, f.hook = up, ResponseModifier
-	f.upstreamObj, f.upstreamHeaders = nil, headers.View{}
+	f.upstreamObj, f.upstreamHeaders = nil, nil
 	return &ResponseRun{f: f, up: up, run: vm.Start(s.r.Context(), ResponseModifier, f, f.context(), f.upstream())}
 }
 

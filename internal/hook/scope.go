@@ -15,20 +15,17 @@ type Scope struct {
 	r    *http.Request
 	info Info
 
-	status int  // what response.status() chose, 0 if nothing
-	wrote  bool // the header of the answer has been written
-	// rest is content of the answer that is still to be sent, nil if there is none.
-	rest     io.ReadCloser
-	restSize int64 // -1 if it is not known
-	broken   error // why a script has not made all of the content
+	status int   // what response.status() chose, 0 if nothing
+	wrote  bool  // the header of the answer has been written
+	rest   *rest // of the answer, what is still to be sent; nil if there is nothing
+	broken error // why a script has not made all of the content
 
 	pathSet, hostSet bool
 	body             requestBody
 	query            *pairs
 
 	values map[string]kept
-	// What scripts have left on the views, as JSON between hooks.
-	keptLocals, keptCtx, keptRequest, keptResponse []byte
+	kept   *bags
 
 	// failed is the error of the last hook that failed, and failedOn the VM that
 	// its thrown value lives on.
@@ -38,6 +35,24 @@ type Scope struct {
 	frame *frame
 	first frame
 	late  *late // what a Worker has left to be done after its answer, or nil
+}
+
+// rest is content of an answer.
+type rest struct {
+	body io.ReadCloser
+	size int64 // -1 if it is not known
+}
+
+// bags are what scripts have left on the views, as JSON between hooks.
+type bags struct{ locals, ctx, request, response []byte }
+
+// bags returns what is kept. It is made for the few requests that need it: each Scope is smaller
+// without.
+func (s *Scope) bags() *bags {
+	if s.kept == nil {
+		s.kept = new(bags)
+	}
+	return s.kept
 }
 
 // NewScope makes the Scope of a request. Answers go to w; what scripts change in

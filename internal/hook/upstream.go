@@ -42,6 +42,9 @@ func (v *upstreamView) Get(key string) goja.Value {
 	resp, c := up.resp, f.c
 	switch key {
 	case "headers":
+		if f.upstreamHeaders == nil {
+			f.upstreamHeaders = new(headers.View)
+		}
 		return f.upstreamHeaders.Open(f.vm, f, resp.Header)
 	case "statusCode":
 		return c.rt.ToValue(resp.StatusCode)
