@@ -41,6 +41,8 @@ declare namespace DGate {
 		disableQueryParams?: boolean;
 		/** Free words for people and modules. */
 		tags?: string[];
+		/** Part of the JSON of Caddy's reverse_proxy: load_balancing, health_checks, transport, headers, flush_interval, request_buffers, response_buffers, stream_timeout, stream_buffer_size, stream_close_delay. It wins over the fields. */
+		proxy?: any;
 	}
 
 	/** TypeScript or JavaScript that routes run. */
@@ -535,9 +537,12 @@ declare var global: typeof globalThis;
 /** Calls fn when the running code is through. */
 declare function queueMicrotask(fn: () => void): void;
 /** Calls fn after a delay in milliseconds, unless the hook has ended before. At most 10,000 wait at a time. */
+declare function setTimeout(fn: (nothing: void) => void, delay?: number): number;
 declare function setTimeout<A extends unknown[]>(fn: (...args: A) => void, delay?: number, ...args: A): number;
 /** Calls fn again and again, with a delay in milliseconds in between. */
+declare function setInterval(fn: (nothing: void) => void, delay?: number): number;
 declare function setInterval<A extends unknown[]>(fn: (...args: A) => void, delay?: number, ...args: A): number;
+declare function setImmediate(fn: (nothing: void) => void): number;
 declare function setImmediate<A extends unknown[]>(fn: (...args: A) => void, ...args: A): number;
 declare function clearTimeout(id?: number): void;
 declare function clearInterval(id?: number): void;

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/dgate-io/caddy-dgate/internal/js/host"
 	"github.com/dgate-io/caddy-dgate/internal/js/host/fetch"
+	"github.com/dgate-io/caddy-dgate/internal/resource"
 	"github.com/dgate-io/caddy-dgate/types"
 )
 
@@ -45,5 +47,35 @@ func TestNothingIsInvented(t *testing.T) {
 	}
 	if found == 0 {
 		t.Error("no declaration was found: has the form of types.d.ts changed?")
+	}
+}
+
+// TestEveryFieldIsExplained finds fields of the configuration and of resources that have no comment.
+func TestEveryFieldIsExplained(t *testing.T) {
+	t.Chdir("../..")
+	s, err := loadStructs(configPackages...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.modules["dgate"] != "caddymodule.App" {
+		t.Errorf("the app is not among the modules: %v", s.modules)
+	}
+	names := slices.Collect(maps.Values(s.modules))
+	for i := 0; i < len(names); i++ {
+		for _, f := range s.fields(names[i]) {
+			if f.doc == "" {
+				t.Errorf("%s: the field %s has no comment", names[i], f.name)
+			}
+			if f.of != "" && !slices.Contains(names, f.of) {
+				names = append(names, f.of)
+			}
+		}
+	}
+	for _, kind := range resource.All {
+		for _, f := range kind.Fields {
+			if f.Help == "" {
+				t.Errorf("%s: the field %s has no help", kind.Name, f.Name)
+			}
+		}
 	}
 }

@@ -77,9 +77,12 @@ declare var global: typeof globalThis;
 /** Calls fn when the running code is through. */
 declare function queueMicrotask(fn: () => void): void;
 /** Calls fn after a delay in milliseconds, unless the hook has ended before. At most 10,000 wait at a time. */
+declare function setTimeout(fn: (nothing: void) => void, delay?: number): number;
 declare function setTimeout<A extends unknown[]>(fn: (...args: A) => void, delay?: number, ...args: A): number;
 /** Calls fn again and again, with a delay in milliseconds in between. */
+declare function setInterval(fn: (nothing: void) => void, delay?: number): number;
 declare function setInterval<A extends unknown[]>(fn: (...args: A) => void, delay?: number, ...args: A): number;
+declare function setImmediate(fn: (nothing: void) => void): number;
 declare function setImmediate<A extends unknown[]>(fn: (...args: A) => void, ...args: A): number;
 declare function clearTimeout(id?: number): void;
 declare function clearInterval(id?: number): void;
