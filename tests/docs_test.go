@@ -1,6 +1,7 @@
 package tests
 
 import (
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -30,7 +31,11 @@ func TestDocs(t *testing.T) {
 			dir := t.TempDir()
 			write(t, filepath.Join(dir, "README.md"), text)
 			for name, content := range files {
-				write(t, filepath.Join(dir, name), content)
+				file := filepath.Join(dir, name)
+				if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+					t.Fatal(err)
+				}
+				write(t, file, content)
 			}
 			runExample(t, dir)
 		})
