@@ -68,12 +68,18 @@ func (s *session) client(given func(flag string) bool) (*adminclient.Client, err
 	if err := s.credentials(&options, given); err != nil {
 		return nil, err
 	}
-	if s.flags.verbose {
-		options.Trace = func(e adminclient.Exchange) {
-			fmt.Fprintf(s.stdout, "%s %s %s - %s %s\n", e.Proto, e.Method, e.URL, e.Status, e.Took)
-		}
-	}
+	options.Trace = s.trace()
 	return adminclient.New(options)
+}
+
+// trace prints a line for each request, nil if nobody wants to see them.
+func (s *session) trace() func(adminclient.Exchange) {
+	if !s.flags.verbose {
+		return nil
+	}
+	return func(e adminclient.Exchange) {
+		fmt.Fprintf(s.stdout, "%s %s %s - %s %s\n", e.Proto, e.Method, e.URL, e.Status, e.Took)
+	}
 }
 
 // credentials are those of the flags, or else of the environment.
