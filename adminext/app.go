@@ -3,6 +3,7 @@ package adminext
 import (
 	"context"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
 	"github.com/dgate-io/caddy-dgate/internal/change"
@@ -28,6 +29,8 @@ type App interface {
 	Snapshot(ctx context.Context) error
 	// DefaultNamespace is the namespace of requests that name none, empty if they are refused.
 	DefaultNamespace() string
+	// Metrics has what is counted, without anything else of the program.
+	Metrics() prometheus.Gatherer
 	// Version is that of the program.
 	Version() string
 	// Logger is for what clients are not told.

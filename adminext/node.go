@@ -23,6 +23,7 @@ var nodePaths = []struct {
 	{[]string{"health"}, methods{http.MethodGet: {run: healthz, alive: true}}},
 	{[]string{"readyz"}, methods{http.MethodGet: {run: readyz, alive: true}}},
 	{[]string{"api", "v1", "apply"}, methods{http.MethodPost: {run: apply}}},
+	{[]string{"metrics"}, methods{http.MethodGet: {run: metrics, alive: true}}},
 	{[]string{"changelog"}, methods{http.MethodGet: {run: changelog}}},
 	{[]string{"cluster", "status"}, methods{http.MethodGet: {run: clusterStatus}}},
 	{[]string{"cluster", "members"}, methods{http.MethodGet: {run: clusterMembers}}},

@@ -6,6 +6,7 @@ import (
 	"net/http/httptest"
 	"testing"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
 	"github.com/dgate-io/caddy-dgate/internal/change"
@@ -46,5 +47,6 @@ type writing struct {
 func (a *writing) State(context.Context) (*state.DB, error) { return a.store.DB(), nil }
 func (a *writing) Index() uint64                            { return a.store.DB().Applied() }
 func (a *writing) Writer() *change.Writer                   { return a.writer }
+func (a *writing) Metrics() prometheus.Gatherer             { return prometheus.NewRegistry() }
 func (a *writing) DefaultNamespace() string                 { return resource.DefaultNamespace }
 func (a *writing) Logger() *zap.Logger                      { return zap.NewNop() }

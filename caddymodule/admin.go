@@ -4,6 +4,7 @@ import (
 	"context"
 	"runtime/debug"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
 	"github.com/dgate-io/caddy-dgate/adminext"
@@ -82,6 +83,9 @@ func (a *App) DefaultNamespace() string {
 	}
 	return resource.DefaultNamespace
 }
+
+// Metrics implements [adminext.App].
+func (a *App) Metrics() prometheus.Gatherer { return a.node.metrics.registry }
 
 // Logger implements [adminext.App].
 func (a *App) Logger() *zap.Logger { return a.logger.Named("admin") }

@@ -1,36 +1,66 @@
 package caddymodule
 
 import (
-	"errors"
+	"strconv"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/dgate-io/caddy-dgate/internal/gateway"
 	"github.com/dgate-io/caddy-dgate/internal/js"
 )
 
-// metrics are what a node counts. They outlive configurations, as the node does; each
+// metrics show what a node counts. They outlive configurations, as the node does; each
 // configuration has a registry of its own to show them in.
+//
+// Labels are names of resources, and what is known beforehand: never anything that clients send.
 type metrics struct {
-	failures *prometheus.CounterVec
-	vms      prometheus.GaugeFunc
-	idle     prometheus.GaugeFunc
+	node     *node
+	registry *prometheus.Registry   // with these and no others
+	failures *prometheus.CounterVec // of scripts
+	store    storeMetrics
 }
+
+// desc describes a metric of DGate.
+func desc(name, help string, labels ...string) *prometheus.Desc {
+	return prometheus.NewDesc("dgate_"+name, help, labels, nil)
+}
+
+// The metrics that are read from the gateway when they are asked for.
+var (
+	descRequests = desc("requests_total",
+		"Requests that were answered, by the route that took them. Without a route, none did.", "namespace", "route", "code")
+	descRequest = desc("request_duration_seconds",
+		"How long requests took, until the end of their answer.", "namespace", "route")
+	descUpstream = desc("upstream_duration_seconds",
+		"How long attempts to reach an upstream took, until the headers of its answer or the failure.", "namespace", "service")
+	descUpstreamFailures = desc("upstream_failures_total",
+		"Attempts to reach an upstream that brought no answer.", "namespace", "service")
+	descHook = desc("hook_duration_seconds",
+		"How long hooks took, waiting included.", "namespace", "module", "hook")
+	descHookFailures = desc("hook_failures_total",
+		"Hooks that failed.", "namespace", "module", "hook")
+	descVMs     = desc("script_vms", "JavaScript VMs that there are.")
+	descVMsIdle = desc("script_vms_idle", "JavaScript VMs that wait for a request.")
+	descTable   = desc("table_index", "Index of the last change that requests are routed by.")
+	descBuilds  = desc("table_build_duration_seconds",
+		"How long it took to compile changes of resources.")
+	descBuilt = desc("table_last_build_successful",
+		"1 if all resources are routed by as they are stored, 0 if some could not be compiled and their previous form serves.")
+)
 
 // newMetrics makes the metrics of n.
 func newMetrics(n *node) *metrics {
-	gauge := func(name, help string, value func() int) prometheus.GaugeFunc {
-		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "dgate", Subsystem: "script", Name: name, Help: help},
-			func() float64 { return float64(value()) })
-	}
-	return &metrics{
+	m := &metrics{
+		node: n, registry: prometheus.NewPedanticRegistry(),
 		failures: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Namespace: "dgate", Subsystem: "script", Name: "failures_total",
 			Help: "Calls, loads and compilations of scripts that have failed, by what went wrong and the hook that was called. Without a hook, none was.",
 		}, []string{"kind", "hook"}),
-		vms:  gauge("vms", "JavaScript VMs that there are.", func() int { total, _ := n.gateway.VMs(); return total }),
-		idle: gauge("vms_idle", "JavaScript VMs that wait for a request.", func() int { _, idle := n.gateway.VMs(); return idle }),
+		store: newStoreMetrics(),
 	}
+	m.registry.MustRegister(m)
+	return m
 }
 
 // failed counts a failure of a script.
@@ -39,10 +69,81 @@ func (m *metrics) failed(hook string, kind js.Kind) {
 }
 
 // register shows the metrics among those of the configuration of ctx.
-func (m *metrics) register(ctx caddy.Context) error {
-	var errs []error
-	for _, c := range [...]prometheus.Collector{m.failures, m.vms, m.idle} {
-		errs = append(errs, ctx.GetMetricsRegistry().Register(c))
+func (m *metrics) register(ctx caddy.Context) error { return ctx.GetMetricsRegistry().Register(m) }
+
+// Describe implements [prometheus.Collector].
+func (m *metrics) Describe(out chan<- *prometheus.Desc) {
+	for _, d := range [...]*prometheus.Desc{
+		descRequests, descRequest, descUpstream, descUpstreamFailures, descHook, descHookFailures,
+		descVMs, descVMsIdle, descTable, descBuilds, descBuilt,
+	} {
+		out <- d
 	}
-	return errors.Join(errs...)
+	m.failures.Describe(out)
+	m.store.describe(out)
 }
+
+// Collect implements [prometheus.Collector]. A resource has no series before it is first used, nor
+// any more when it is gone.
+func (m *metrics) Collect(out chan<- prometheus.Metric) {
+	g := m.node.gateway
+	for name, s := range g.Routes() {
+		for status, count := range s.Answers() {
+			out <- counter(descRequests, count, name.Namespace, name.Route, strconv.Itoa(status))
+		}
+		collectDurations(out, descRequest, &s.Took, name.Namespace, name.Route)
+	}
+	for name, s := range g.Services() {
+		if collectDurations(out, descUpstream, &s.Took, name.Namespace, name.Service) {
+			out <- counter(descUpstreamFailures, s.Failures.Load(), name.Namespace, name.Service)
+		}
+	}
+	for name, s := range g.Hooks() {
+		if collectDurations(out, descHook, &s.Took, name.Namespace, name.Module, name.Hook) {
+			out <- counter(descHookFailures, s.Failures.Load(), name.Namespace, name.Module, name.Hook)
+		}
+	}
+	total, idle := g.VMs()
+	out <- gauge(descVMs, float64(total))
+	out <- gauge(descVMsIdle, float64(idle))
+	m.failures.Collect(out)
+	if m.node.open() {
+		index, problem := g.Progress()
+		out <- gauge(descTable, float64(index))
+		collectDurations(out, descBuilds, g.Builds())
+		out <- gauge(descBuilt, truth(problem == nil))
+		m.store.collect(out, m.node.store)
+	}
+}
+
+// collectDurations sends a histogram, unless nothing has been counted.
+func collectDurations(out chan<- prometheus.Metric, d *prometheus.Desc, durations *gateway.Durations, labels ...string) bool {
+	atMost, count, sum := durations.Read()
+	if count == 0 {
+		return false
+	}
+	buckets := make(map[float64]uint64, len(atMost))
+	for i, n := range atMost {
+		buckets[gateway.Bounds[i].Seconds()] = n
+	}
+	out <- prometheus.MustNewConstHistogram(d, count, sum.Seconds(), buckets, labels...)
+	return true
+}
+
+func counter(d *prometheus.Desc, value uint64, labels ...string) prometheus.Metric {
+	return prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(value), labels...)
+}
+
+func gauge(d *prometheus.Desc, value float64, labels ...string) prometheus.Metric {
+	return prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, labels...)
+}
+
+// truth is a bool as Prometheus has them.
+func truth(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+var _ prometheus.Collector = (*metrics)(nil)

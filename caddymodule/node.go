@@ -131,16 +131,17 @@ func release(key nodeKey) error {
 func newNode(key nodeKey) *node {
 	n := &node{key: key, ready: make(chan struct{}), followed: make(chan struct{})}
 	n.settings.Store(&settings{logger: zap.NewNop()})
+	n.metrics = newMetrics(n)
 	n.store = raftstorage.New(raftstorage.Config{
 		Dir: key.dir, Memory: key.memory,
-		Logger: func() *zap.Logger { return n.settings.Load().logger.Named("raft") },
+		Logger:  func() *zap.Logger { return n.settings.Load().logger.Named("raft") },
+		Applied: func(took time.Duration) { n.metrics.store.apply.Observe(took.Seconds()) },
 	})
-	n.keys = keyring.New(n.store, n.kekSource())
+	n.keys = keyring.New(n.measured(), n.kekSource())
 	n.fetch = fetch.New(fetch.Options{
 		Policy:    func() fetch.Policy { return n.settings.Load().fetch },
 		Forbidden: func() []netip.AddrPort { return n.settings.Load().admin },
 	})
-	n.metrics = newMetrics(n)
 	data := moduledata.New(n.opened, n.keys)
 	deps := host.Deps{Fetch: n.fetch, Documents: data, Secrets: data, Cache: storage.New()}
 	n.gateway = gateway.New(js.Options{
@@ -151,8 +152,11 @@ func newNode(key nodeKey) *node {
 
 // writer is what changes resources.
 func (n *node) writer() *change.Writer {
-	return &change.Writer{Store: n.store, Code: n.gateway, Sealer: n.keys}
+	return &change.Writer{Store: n.measured(), Code: n.gateway, Sealer: n.keys}
 }
+
+// measured is the store for those who change it.
+func (n *node) measured() measuredStore { return measuredStore{n.store, &n.metrics.store} }
 
 // envKey is where a context has the names that are allowed while a configuration is provisioned:
 // its scripts are tried before the node is configured.

@@ -82,13 +82,16 @@ func (h *Gateway) Provision(ctx caddy.Context) error {
 }
 
 // ServeHTTP implements [caddyhttp.MiddlewareHandler].
-func (h *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+func (h *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) (err error) {
+	began := time.Now()
 	gw := h.app.Gateway()
+	a := &answer{ResponseWriterWrapper: caddyhttp.ResponseWriterWrapper{ResponseWriter: w}}
 	if gw.Table() == nil {
 		ctx, cancel := context.WithTimeout(r.Context(), readyTimeout)
 		defer cancel()
 		if err := h.app.Wait(ctx); err != nil {
-			return h.fail(w, &gateway.StatusError{Status: http.StatusServiceUnavailable, RetryAfter: 2 * time.Second, Err: err})
+			gw.CountUnmatched(http.StatusServiceUnavailable, time.Since(began))
+			return h.fail(a, &gateway.StatusError{Status: http.StatusServiceUnavailable, RetryAfter: 2 * time.Second, Err: err})
 		}
 	}
 	tr := traceOf(r.Context())
@@ -98,16 +101,19 @@ func (h *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 		if h.Fallthrough && errors.As(err, &se) && (se.Status == http.StatusNotFound || se.Status == http.StatusForbidden) {
 			return next.ServeHTTP(w, r)
 		}
-		return h.fail(w, err)
+		gw.CountUnmatched(statusOf(err), time.Since(began))
+		return h.fail(a, err)
 	}
+	defer func() { match.Count(a.finalStatus(err), time.Since(began)) }()
 	client, _ := caddyhttp.GetVar(r.Context(), caddyhttp.ClientIPVarKey).(string)
-	if err := gw.Serve(w, r, match, client, &tr.Trace, h.app.Proxy()); err != nil {
-		return h.fail(w, err)
+	if err := gw.Serve(a, r, match, client, &tr.Trace, h.app.Proxy()); err != nil {
+		return h.fail(a, err)
 	}
+	a.whole = true
 	return nil
 }
 
-func (h *Gateway) fail(w http.ResponseWriter, err error) error { return respondError(w, err, h.debug) }
+func (h *Gateway) fail(a *answer, err error) error { return respondError(a, err, h.debug) }
 
 var (
 	_ caddy.Provisioner           = (*Gateway)(nil)

@@ -19,6 +19,8 @@ type Config struct {
 	// Logger returns where to log. It is called for every message, so that a node that
 	// outlives its configuration follows the new one. Default: nowhere.
 	Logger func() *zap.Logger
+	// Applied is told how long each batch of entries took to be applied. Raft waits for it. Default: nobody.
+	Applied func(took time.Duration)
 	// SnapshotEntries is after how many log entries a snapshot is taken. Default: 8,192.
 	SnapshotEntries uint64
 	// SnapshotBytes is after how many bytes of log a snapshot is taken, or the size of the
@@ -95,6 +97,9 @@ func (c Config) withDefaults() Config {
 	if c.Logger == nil {
 		nop := zap.NewNop()
 		c.Logger = func() *zap.Logger { return nop }
+	}
+	if c.Applied == nil {
+		c.Applied = func(time.Duration) {}
 	}
 	if c.SnapshotEntries == 0 {
 		c.SnapshotEntries = 8192

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/hashicorp/raft"
 	"go.uber.org/zap"
@@ -27,6 +28,7 @@ func (f *fsm) ApplyBatch(logs []*raft.Log) []any {
 	for i, l := range logs {
 		entries[i] = state.Entry{Index: l.Index, Term: l.Term, Data: l.Data, NoOp: l.Type != raft.LogCommand}
 	}
+	defer func(began time.Time) { f.s.cfg.Applied(time.Since(began)) }(time.Now())
 	haltedBefore := f.s.db.Halted() != nil
 	var outcomes []state.Outcome
 	f.s.guard.retry("write state", func() error {

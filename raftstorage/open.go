@@ -112,7 +112,7 @@ func (s *store) bringUp() error {
 	for _, meta := range list {
 		err := s.restore(meta)
 		if err == nil {
-			s.upkeep.restored(meta.Index)
+			s.upkeep.restored(meta)
 			return nil
 		}
 		if state.NoSpace(err) {

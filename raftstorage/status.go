@@ -1,5 +1,7 @@
 package raftstorage
 
+import "time"
+
 // Status is what a node knows about itself and its group.
 type Status struct {
 	// ID is the server id, made with the data directory.
@@ -24,6 +26,8 @@ type Status struct {
 	Halted string
 	// SnapshotIndex is the last entry of the newest snapshot, or 0.
 	SnapshotIndex uint64
+	// SnapshotTime is when that was taken. It is zero if there is none, or in memory before the first.
+	SnapshotTime time.Time
 	// Rebuilt says why the state was rebuilt when the node was opened, or "".
 	Rebuilt string
 }
@@ -46,6 +50,9 @@ func (n *Node) Status() Status {
 		Hash:          s.db.Hash(),
 		SnapshotIndex: s.upkeep.snapshotIndex.Load(),
 		Rebuilt:       s.rebuilt,
+	}
+	if taken := s.upkeep.taken.Load(); taken > 0 {
+		st.SnapshotTime = time.Unix(0, taken)
 	}
 	if err := s.storageFailure(); err != nil {
 		st.StorageFailed = err.Error()

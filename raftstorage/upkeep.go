@@ -3,6 +3,8 @@ package raftstorage
 import (
 	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -42,8 +44,14 @@ func (s *store) wakeUpkeep() {
 	}
 }
 
-// restored notes the snapshot that the log goes on from.
-func (u *upkeep) restored(index uint64) { u.snapshotIndex.Store(index) }
+// restored notes the snapshot that the log goes on from. Raft writes the time, in milliseconds,
+// into its name only.
+func (u *upkeep) restored(meta *raft.SnapshotMeta) {
+	u.snapshotIndex.Store(meta.Index)
+	if ms, err := strconv.ParseInt(meta.ID[strings.LastIndexByte(meta.ID, '-')+1:], 10, 64); err == nil {
+		u.taken.Store(time.UnixMilli(ms).UnixNano())
+	}
+}
 
 // snapshotTaken notes that the log was shortened.
 func (u *upkeep) snapshotTaken(index uint64) {

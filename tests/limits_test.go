@@ -130,7 +130,7 @@ func TestLimits(t *testing.T) {
 			t.Fatal(err)
 		}
 		g.counted(t, "requestHandler", "cpu", 1)
-		if metrics := g.metrics(t); !regexp.MustCompile(`(?m)^dgate_script_vms [1-8]$`).MatchString(metrics) || !strings.Contains(metrics, "dgate_script_vms_idle ") {
+		if metrics := g.page(t, "/metrics"); !regexp.MustCompile(`(?m)^dgate_script_vms [1-8]$`).MatchString(metrics) || !strings.Contains(metrics, "dgate_script_vms_idle ") {
 			t.Errorf("no gauges of VMs, or more VMs than there may be:\n%s", metrics)
 		}
 	})
@@ -155,21 +155,8 @@ func (g *gateway) meanwhile(path string) (end func()) {
 	return func() { close(done); <-ended }
 }
 
-// metrics are what Caddy shows of itself.
-func (g *gateway) metrics(t *testing.T) string {
-	t.Helper()
-	answer, err := harness.Get(g.Admin + "/metrics")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return answer.Body
-}
-
 // counted checks how many failures of a kind there have been.
 func (g *gateway) counted(t *testing.T, hook, kind string, want int) {
 	t.Helper()
-	line := fmt.Sprintf("dgate_script_failures_total{hook=%q,kind=%q} %d\n", hook, kind, want)
-	if metrics := g.metrics(t); !strings.Contains(metrics, line) {
-		t.Errorf("the metrics do not contain %q; of scripts they have:\n%s", line, strings.Join(regexp.MustCompile(`(?m)^dgate_.*$`).FindAllString(metrics, -1), "\n"))
-	}
+	g.shows(t, "/metrics", fmt.Sprintf("dgate_script_failures_total{hook=%q,kind=%q} %d", hook, kind, want))
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"testing"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest/observer"
 
@@ -116,6 +117,9 @@ func (a *App) Snapshot(context.Context) error { return nil }
 
 // DefaultNamespace implements [adminext.App].
 func (a *App) DefaultNamespace() string { return a.Namespace }
+
+// Metrics implements [adminext.App].
+func (a *App) Metrics() prometheus.Gatherer { return prometheus.NewRegistry() }
 
 // Version implements [adminext.App].
 func (a *App) Version() string { return "dev" }

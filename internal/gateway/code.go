@@ -40,10 +40,23 @@ type code struct {
 	gateway *Gateway
 	modules []*resource.Module
 	own     *js.Limits // of a site; nil: those of the gateway
+	stats   *moduleStats
 
 	now    atomic.Pointer[unit]
 	mu     sync.Mutex // of those who change now
 	closed bool
+}
+
+// newCode makes the bundle of modules. own are the limits of a site. close must be called.
+func (g *Gateway) newCode(modules []*resource.Module, own *js.Limits) *code {
+	c := &code{gateway: g, modules: modules, own: own}
+	c.stats = g.modules.use(c.name())
+	return c
+}
+
+// name is that of the entry.
+func (c *code) name() Names {
+	return Names{Namespace: c.modules[0].Namespace, Module: c.modules[0].Name}
 }
 
 // unit is a compiled bundle under certain settings.
@@ -52,6 +65,7 @@ type unit struct {
 	pool   *js.Pool
 	limits js.Limits
 	env    string
+	stats  *moduleStats
 }
 
 // fits tells whether the settings are still those of the unit.
@@ -80,7 +94,7 @@ func (c *code) load(ctx context.Context) (*unit, error) {
 		return nil, err
 	}
 	u := &unit{
-		prog: prog, limits: limits, env: env,
+		prog: prog, limits: limits, env: env, stats: c.stats,
 		pool: c.gateway.engine.NewPool(prog, limits, c.gateway.logger(c.modules[0])),
 	}
 	c.now.Store(u)
@@ -97,7 +111,11 @@ func (c *code) load(ctx context.Context) (*unit, error) {
 func (c *code) close() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.closed {
+		return
+	}
 	c.closed = true
+	c.gateway.modules.drop(c.name())
 	if u := c.now.Load(); u != nil {
 		u.pool.Close()
 	}

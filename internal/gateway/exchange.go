@@ -9,6 +9,10 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/propagation"
+	oteltrace "go.opentelemetry.io/otel/trace"
 )
 
 // Exchange is one request on its way to an upstream: which targets it may go to, what it looks
@@ -35,6 +39,9 @@ type Exchange struct {
 	ctx    context.Context // of the attempt that runs
 	cancel context.CancelCauseFunc
 	timer  *time.Timer
+	began  time.Time
+	traced bool
+	span   oteltrace.Span
 
 	err     error // of the last attempt
 	hookErr error // of the responseModifier
@@ -107,6 +114,9 @@ func (x *Exchange) Direct(req *http.Request) *http.Request {
 			h["X-Dgate-Tags"] = x.tags
 		}
 	}
+	if x.span != nil && h["Traceparent"] != nil { // Caddy has asked for it to be passed on
+		propagation.TraceContext{}.Inject(x.ctx, propagation.HeaderCarrier(h))
+	}
 	if x.modify != nil {
 		askReadable(h)
 	}
@@ -147,6 +157,7 @@ func (x *Exchange) Result(req *http.Request, res *http.Response, err error, conn
 		}
 		err = fmt.Errorf("%s: %w", x.now.Dial, errTimeout)
 	}
+	x.ended(req.Context(), err)
 	if err == nil {
 		return false, x.received(res)
 	}
@@ -182,6 +193,11 @@ func (x *Exchange) received(res *http.Response) error {
 
 // begin starts an attempt that must have response headers within limit, if there is one.
 func (x *Exchange) begin(ctx context.Context, limit time.Duration) {
+	x.began = time.Now()
+	if x.traced {
+		ctx, x.span = startSpan(ctx, "dgate.upstream", oteltrace.SpanKindClient,
+			attribute.String("dgate.namespace", x.trace.Namespace), attribute.String("dgate.service", x.trace.Service))
+	}
 	x.ctx = ctx
 	if limit <= 0 {
 		return
@@ -190,6 +206,17 @@ func (x *Exchange) begin(ctx context.Context, limit time.Duration) {
 	x.ctx, cancel = context.WithCancelCause(ctx)
 	x.cancel = cancel
 	x.timer = time.AfterFunc(limit, func() { cancel(errTimeout) })
+}
+
+// ended counts the attempt.
+func (x *Exchange) ended(ctx context.Context, err error) {
+	stats := x.plan.service.stats
+	stats.Took.Observe(time.Since(x.began))
+	if err != nil && ctx.Err() == nil {
+		stats.Failures.Add(1)
+	}
+	endSpan(x.span, err)
+	x.span = nil
 }
 
 // expired ends the wait for response headers and tells whether it was over before.

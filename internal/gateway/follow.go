@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"time"
 
 	"github.com/dgate-io/caddy-dgate/internal/resource"
 	"github.com/dgate-io/caddy-dgate/internal/state"
@@ -182,6 +183,9 @@ func (b *builder) objects(name string) *objects {
 // publish compiles what is dirty and swaps the table. What does not compile keeps its previous
 // form; the others are not held up by it. A change of domains compiles no namespace.
 func (b *builder) publish(index uint64) {
+	if len(b.dirty) > 0 || b.moved {
+		defer func(began time.Time) { b.gateway.builds.Observe(time.Since(began)) }(time.Now())
+	}
 	before := b.table
 	if before == nil {
 		before = new(Table)
@@ -230,7 +234,7 @@ func (b *builder) unit(modules []*resource.Module) *code {
 	key := keyOf(modules)
 	c := b.units[key]
 	if c == nil {
-		c = &code{gateway: b.gateway, modules: modules}
+		c = b.gateway.newCode(modules, nil)
 		b.units[key] = c
 	}
 	return c

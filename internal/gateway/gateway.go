@@ -47,13 +47,17 @@ type Gateway struct {
 	options atomic.Pointer[Options]
 	table   atomic.Pointer[Table]
 	live    progress
+
+	modules   modules
+	unmatched RouteStats
+	builds    Durations
 }
 
 // New makes a gateway that answers nothing until [Gateway.Load] has read the store.
 // The modules are the host modules and globals that scripts can use.
 func New(engine js.Options, options Options) *Gateway {
 	engine.Hooks, engine.Aliases, engine.Members = hook.Names(), hook.Aliases(), hook.Members()
-	g := &Gateway{engine: js.NewEngine(engine)}
+	g := &Gateway{engine: js.NewEngine(engine), modules: modules{byName: map[Names]*moduleStats{}}}
 	g.Configure(options)
 	g.live.init()
 	return g

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"net/http"
 
+	oteltrace "go.opentelemetry.io/otel/trace"
+
 	"github.com/dgate-io/caddy-dgate/internal/hook"
 	"github.com/dgate-io/caddy-dgate/internal/js"
 )
@@ -20,14 +22,22 @@ type Forwarder interface {
 
 // Serve answers a request as its plan says, and notes in trace what it does. client is the client's
 // IP address. An error is a *StatusError, and nothing has been written then.
-func (g *Gateway) Serve(w http.ResponseWriter, r *http.Request, m Match, client string, trace *Trace, fw Forwarder) error {
+func (g *Gateway) Serve(w http.ResponseWriter, r *http.Request, m Match, client string, trace *Trace, fw Forwarder) (err error) {
 	p := m.Plan
 	trace.Names = p.names
+	recorded := traced(r.Context())
+	if recorded {
+		ctx, span := startSpan(r.Context(), "dgate.route", oteltrace.SpanKindInternal, p.names.attributes()...)
+		defer func() { endSpan(span, err) }()
+		r = r.WithContext(ctx)
+	}
 	if p.code == nil {
 		if p.service == nil {
 			return fail(http.StatusNotImplemented, "route %s has neither a service nor a module", p.route.Name)
 		}
-		return p.forward(w, r, g.exchange(m, trace), fw)
+		x := g.exchange(m, trace)
+		x.traced = recorded
+		return p.forward(w, r, x, fw)
 	}
 	u, err := p.code.load(r.Context())
 	if err != nil {
@@ -37,6 +47,7 @@ func (g *Gateway) Serve(w http.ResponseWriter, r *http.Request, m Match, client 
 		RemoteAddr: client, Params: m.params, MaxBody: cmp.Or(u.limits.Body, js.DefaultBody),
 		Service: p.serviceView(), Route: p.view, Namespace: p.namespace.view,
 	})}
+	s.traced = recorded
 	defer s.finish()
 	for _, name := range ownHeaders {
 		delete(r.Header, name) // those of the client are not ours
@@ -101,13 +112,14 @@ func (s *session) answer() error {
 		return fail(http.StatusNotImplemented, "route %s has no service, and module %s has no requestHandler",
 			s.match.Plan.route.Name, s.prog.Entry())
 	}
-	return s.run(s.scope.RequestHandler)
+	return s.run(hook.RequestHandler, s.scope.RequestHandler)
 }
 
 // proxy runs the hooks around the upstream.
 func (s *session) proxy(fw Forwarder) error {
 	p := s.match.Plan
 	x := s.gateway.exchange(s.match, s.trace)
+	x.traced = s.traced
 	if s.prog.Has(hook.FetchUpstream) {
 		if err := s.chooseUpstream(x); err != nil {
 			return err
@@ -142,7 +154,7 @@ func (s *session) proxy(fw Forwarder) error {
 
 // chooseUpstream runs fetchUpstream: its URL takes the place of the service's.
 func (s *session) chooseUpstream(x *Exchange) error {
-	return s.run(func(vm *js.VM) error {
+	return s.run(hook.FetchUpstream, func(vm *js.VM) error {
 		u, err := s.scope.FetchUpstream(vm)
 		if err != nil || s.scope.Answered() {
 			return err
@@ -159,7 +171,7 @@ func (s *session) chooseUpstream(x *Exchange) error {
 
 // modifyResponse runs responseModifier. The VM is not needed for what follows, the body.
 func (s *session) modifyResponse(res *http.Response) error {
-	err := s.run(func(vm *js.VM) error { return s.scope.ResponseModifier(vm, res) })
+	err := s.run(hook.ResponseModifier, func(vm *js.VM) error { return s.scope.ResponseModifier(vm, res) })
 	if err == nil {
 		s.release()
 	}

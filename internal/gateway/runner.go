@@ -4,7 +4,10 @@ import (
 	"errors"
 	"maps"
 	"net/http"
+	"time"
 
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
 	"go.uber.org/zap"
 
 	"github.com/dgate-io/caddy-dgate/internal/hook"
@@ -23,6 +26,12 @@ type runner struct {
 	scope   *hook.Scope
 	vm      *js.VM      // borrowed, or nil
 	before  http.Header // of the answer, as others have set it
+
+	stats  *moduleStats
+	traced bool
+	hook   int // that runs, in hook.Hooks
+	began  time.Time
+	span   trace.Span
 }
 
 // newRunner readies the modules of u for a request. finish must be called.
@@ -30,6 +39,7 @@ func (g *Gateway) newRunner(w http.ResponseWriter, r *http.Request, u *unit, nam
 	return runner{
 		gateway: g, names: names, w: w, r: r, prog: u.prog, pool: u.pool,
 		scope: hook.NewScope(w, r, info), before: maps.Clone(w.Header()),
+		stats: u.stats,
 	}
 }
 
@@ -38,7 +48,7 @@ func (s *runner) modifyRequest() (answered bool, err error) {
 	if !s.prog.Has(hook.RequestModifier) {
 		return false, nil
 	}
-	err = s.run(func(vm *js.VM) error {
+	err = s.run(hook.RequestModifier, func(vm *js.VM) error {
 		answered, err = s.scope.RequestModifier(vm)
 		return err
 	})
@@ -59,7 +69,7 @@ func (s *runner) rescue(cause error) error {
 		return status
 	}
 	var answered bool
-	err := s.run(func(vm *js.VM) (err error) {
+	err := s.run(hook.ErrorHandler, func(vm *js.VM) (err error) {
 		answered, err = s.scope.ErrorHandler(vm, status.cause())
 		return err
 	})
@@ -78,11 +88,32 @@ func (s *runner) rescue(cause error) error {
 }
 
 // run runs a hook on the VM of the request.
-func (s *runner) run(call func(*js.VM) error) error {
+func (s *runner) run(hook int, call func(*js.VM) error) error {
 	if err := s.borrow(); err != nil {
 		return err
 	}
+	s.begin(hook)
 	return s.returned(call(s.vm))
+}
+
+// begin notes that a hook is about to run.
+func (s *runner) begin(index int) {
+	s.hook, s.began = index, time.Now()
+	if s.traced {
+		_, s.span = startSpan(s.r.Context(), "dgate.hook", trace.SpanKindInternal,
+			attribute.String("dgate.hook", hook.Hooks[index].Name), attribute.String("dgate.module", s.names.Module))
+	}
+}
+
+// ended counts the hook that has run.
+func (s *runner) ended(err error) {
+	stats := &s.stats.hooks[s.hook]
+	stats.Took.Observe(time.Since(s.began))
+	if err != nil && s.r.Context().Err() == nil {
+		stats.Failures.Add(1)
+	}
+	endSpan(s.span, err)
+	s.span = nil
 }
 
 // borrow sees to it that there is a VM.
@@ -96,6 +127,7 @@ func (s *runner) borrow() (err error) {
 // returned takes the error of a hook. A VM that a hook has thrown on is kept for errorHandler,
 // which can then see what was thrown. After other failures the VM may be of no use.
 func (s *runner) returned(err error) error {
+	s.ended(err)
 	switch js.KindOf(err) {
 	case 0, js.Throw, js.Reject:
 	default:

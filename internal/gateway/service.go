@@ -48,13 +48,14 @@ type service struct {
 	targets []*Target
 	turn    *atomic.Uint32 // whose turn it is; kept when the service is compiled again
 	view    *hook.Service
+	stats   *ServiceStats
 }
 
 // compileService readies a service. prev is the service as it was, or nil.
 func compileService(res *resource.Service, prev *service) (*service, error) {
-	s := &service{res: res, turn: new(atomic.Uint32), view: serviceView(res)}
+	s := &service{res: res, turn: new(atomic.Uint32), view: serviceView(res), stats: new(ServiceStats)}
 	if prev != nil {
-		s.turn = prev.turn
+		s.turn, s.stats = prev.turn, prev.stats
 	}
 	for i, raw := range res.URLs {
 		u, err := url.Parse(raw)

@@ -54,7 +54,7 @@ func (s *Site) Replace(ctx context.Context, modules []*resource.Module) error {
 	for _, m := range modules {
 		m.Namespace = s.namespace
 	}
-	next := &code{gateway: s.gateway, modules: modules, own: &s.limits}
+	next := s.gateway.newCode(modules, &s.limits)
 	if err := next.check(ctx); err != nil {
 		next.close()
 		return err
@@ -121,12 +121,13 @@ func (s *Site) Serve(w http.ResponseWriter, r *http.Request, client string, trac
 	v := &visit{maxBody: maxBody, runner: s.gateway.newRunner(w, r, u, trace.Names, hook.Info{
 		RemoteAddr: client, MaxBody: maxBody, Namespace: s.view,
 	})}
+	v.traced = traced(r.Context())
 	defer v.finish()
 	answered, err := v.modifyRequest()
 	switch {
 	case answered, err != nil:
 	case u.prog.Has(hook.RequestHandler):
-		err = v.run(v.scope.RequestHandler)
+		err = v.run(hook.RequestHandler, v.scope.RequestHandler)
 	default:
 		return v.pass(next)
 	}

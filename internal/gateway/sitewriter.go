@@ -59,6 +59,7 @@ func (s *siteWriter) answer(next Next) error {
 	defer func() {
 		if s.run != nil { // next has failed or panicked: there is no answer to modify
 			s.run.Abandon()
+			s.visit.ended(nil)
 		}
 	}()
 	err := s.call(next)
@@ -139,6 +140,7 @@ func (s *siteWriter) modify(status int) {
 		s.fail(err)
 		return
 	}
+	v.begin(hook.ResponseModifier)
 	s.run = v.scope.StartResponseModifier(v.vm, s.res)
 	s.run.Keep(v.before)
 	s.run.Wait()

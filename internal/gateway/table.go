@@ -25,7 +25,7 @@ type namespace struct {
 	view     *hook.Namespace
 	router   *router
 	services map[string]*service
-	plans    []*Plan
+	plans    map[string]*Plan // by route
 }
 
 // Plan is what to do with the requests of one route.
@@ -37,6 +37,7 @@ type Plan struct {
 	headers   planHeaders
 	names     Names
 	view      *hook.Route
+	stats     *RouteStats
 }
 
 // planHeaders are the values of the X-DGate-* headers, made once.
@@ -112,7 +113,7 @@ func compile(objs *objects, prev *namespace, unit func([]*resource.Module) *code
 		}
 	}()
 	n := &namespace{
-		res: objs.namespace, services: make(map[string]*service, len(objs.services)),
+		res: objs.namespace, services: make(map[string]*service, len(objs.services)), plans: make(map[string]*Plan, len(objs.routes)),
 		view:   &hook.Namespace{Name: objs.namespace.Name, Tags: objs.namespace.Tags},
 		router: &router{mux: chi.NewRouter(), plans: map[string]map[string]*Plan{}},
 	}
@@ -134,10 +135,21 @@ func compile(objs *objects, prev *namespace, unit func([]*resource.Module) *code
 		if err != nil {
 			return nil, err
 		}
+		if plan.stats = prev.statsOf(route.Name); plan.stats == nil {
+			plan.stats = new(RouteStats)
+		}
 		n.router.add(plan)
-		n.plans = append(n.plans, plan)
+		n.plans[route.Name] = plan
 	}
 	return n, nil
+}
+
+// statsOf gives what was counted of a route, or nil. The namespace can be nil.
+func (n *namespace) statsOf(route string) *RouteStats {
+	if n == nil || n.plans[route] == nil {
+		return nil
+	}
+	return n.plans[route].stats
 }
 
 // plan compiles one route.
