@@ -42,6 +42,10 @@ var examples = map[string]map[string][]string{
 		"service": {"users urls=http://10.0.0.1:8080,http://10.0.0.2:8080 retryTimeout=50ms"},
 		"route":   {"hi paths=/hi,/hi/{id} methods=GET,POST modules=hi"},
 		"module":  {"hi payload@=hi.ts"},
+		"domain": {
+			"shop patterns=shop.example.com,*.shop.example.com",
+			"shop patterns=shop.example.com cert@=shop.pem key@=shop.key",
+		},
 		"collection": {
 			"users schema@=users.schema.json",
 			`users schema:='{"type":"object"}' visibility=public`,
