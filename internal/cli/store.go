@@ -146,7 +146,7 @@ func refusals(err error) map[int][]string {
 			return nil // it is about something else
 		}
 		field = strings.TrimPrefix(strings.TrimPrefix(field, ".put"), ".")
-		reasons[i] = append(reasons[i], strings.TrimSpace(field+" "+f.Problem))
+		reasons[i] = append(reasons[i], strings.TrimPrefix(field+": "+f.Problem, ": "))
 	}
 	return reasons
 }

@@ -77,7 +77,7 @@ func TestRead(t *testing.T) {
 	}{
 		"everything": {
 			want: []string{
-				`namespace {"name":"default","tags":["default"]}`, `namespace {"name":"shop"}`, users, orders, auth, entry, userRoute, never, all, shop, carts, hidden,
+				`namespace {"name":"default","tags":["default"]}`, `namespace {"name":"shop"}`, orders, users, auth, entry, never, userRoute, all, shop, carts, hidden,
 				"1203 documents in shop/carts", noDocuments, noSecret,
 			},
 		},
@@ -87,7 +87,7 @@ func TestRead(t *testing.T) {
 		"the pages are put right": {
 			change: func(s *originaltest.Server) { s.Fixed = true }, namespace: "shop",
 			want: []string{
-				`namespace {"name":"shop"}`, users, orders, auth, entry, userRoute, never, shop, carts, hidden,
+				`namespace {"name":"shop"}`, orders, users, auth, entry, never, userRoute, shop, carts, hidden,
 				"1203 documents in shop/carts", noDocuments, noSecret,
 			},
 		},

@@ -39,14 +39,14 @@ func Start(tb testing.TB) *Server {
 		Resources: map[string]map[string][]Resource{
 			"default": {"domain": {{"name": "all", "patterns": []string{"*"}, "priority": -1, "cert": "", "key": ""}}},
 			"shop": {
-				"service": {service("users"), service("orders")},
+				"service": {service("orders"), service("users")},
 				"module": {
 					{"name": "auth", "payload": "ZXhwb3J0IGNvbnN0IG9rID0gdHJ1ZTsK"},
 					{"name": "b-entry", "payload": "ZXhwb3J0IGNvbnN0IHJlcXVlc3RNb2RpZmllciA9ICgpID0+IHt9Owo="},
 				},
 				"route": {
-					{"name": "users", "paths": []string{"/users/*"}, "methods": []string{"GET", "POST"}, "preserveHost": false, "stripPath": true, "service": "users", "modules": []string{"b-entry", "auth"}},
 					{"name": "never", "paths": nil, "methods": []string{"GET"}, "preserveHost": false, "stripPath": false},
+					{"name": "users", "paths": []string{"/users/*"}, "methods": []string{"GET", "POST"}, "preserveHost": false, "stripPath": true, "service": "users", "modules": []string{"b-entry", "auth"}},
 				},
 				"domain":     {{"name": "shop", "patterns": []string{"shop.example.com", "*.shop.example.com"}, "priority": 7, "cert": "", "key": ""}},
 				"collection": {{"name": "carts", "schema": Resource{"type": "object"}, "visibility": "public"}, {"name": "hidden", "schema": Resource{}, "visibility": "private"}},
