@@ -62,7 +62,7 @@ func (a *App) settings() *settings {
 		logger: a.logger, keks: a.keks, admin: adminAddresses(a.ctx),
 		gateway: gateway.Options{
 			Limits: a.Limits.js(), Tags: a.Tags, Env: a.Env, Logger: a.logger,
-			AllowedDomains: a.allowed, NoDefault: a.DefaultNamespace() == "",
+			AllowedDomains: a.allowed, NoDefault: a.DefaultNamespace() == "", Proxies: a.proxy,
 		},
 	}
 	if a.Limits != nil {

@@ -3,6 +3,7 @@ package handlers
 import (
 	"context"
 	"crypto/tls"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -18,8 +19,10 @@ import (
 // transports is the RoundTripper of the proxy: it readies each attempt, sends it over the
 // connections that suit its target, and hands the answer to the route's responseModifier.
 type transports struct {
-	ctx   caddy.Context
-	guard Guard
+	ctx     caddy.Context
+	guard   Guard
+	base    json.RawMessage // what connections have in common, as JSON of Caddy; or nil
+	service *serviceProxy   // the only service that they are for, or nil
 
 	mu    sync.RWMutex
 	byKey map[gateway.TransportKey]*reverseproxy.HTTPTransport
@@ -28,6 +31,9 @@ type transports struct {
 // RoundTrip implements [http.RoundTripper].
 func (t *transports) RoundTrip(req *http.Request) (*http.Response, error) {
 	x := gateway.ExchangeFrom(req.Context())
+	if x == nil {
+		return t.check(req)
+	}
 	rt, err := t.get(x.Target().Transport)
 	if err != nil {
 		return nil, final{err}
@@ -36,13 +42,36 @@ func (t *transports) RoundTrip(req *http.Request) (*http.Response, error) {
 	again, err := x.Result(req, res, err, connecting(err))
 	switch {
 	case err == nil:
+		answered(req.Context())
 		return res, nil
+	case t.service != nil && x.Failed():
+		res.Body.Close() //nolint:errcheck // nobody reads it
+		return failedHook(req, res.StatusCode), nil
 	case again:
 		return nil, reverseproxy.NewDialError(err) // what Caddy tries again whatever the method
 	case res != nil:
 		res.Body.Close() //nolint:errcheck // nobody reads it
 	}
 	return nil, final{err}
+}
+
+// check sends a request of a health check.
+func (t *transports) check(req *http.Request) (*http.Response, error) {
+	di, _ := reverseproxy.GetDialInfo(req.Context())
+	target := t.service.checked(di)
+	if target == nil {
+		return nil, fmt.Errorf("%s is no upstream of the service", di.Address)
+	}
+	rt, err := t.get(target.Transport)
+	if err != nil {
+		return nil, err
+	}
+	out := req.Clone(req.Context())
+	out.URL.Scheme = target.Scheme
+	if req.Host == req.URL.Host { // nothing else is configured
+		out.Host = target.Host
+	}
+	return rt.RoundTrip(out)
 }
 
 // connecting tells errors that came up before the request could be sent.
@@ -69,7 +98,7 @@ func (t *transports) get(key gateway.TransportKey) (*reverseproxy.HTTPTransport,
 	if rt := t.byKey[key]; rt != nil {
 		return rt, nil
 	}
-	rt, err := newTransport(t.ctx, key, t.guard)
+	rt, err := newTransport(t.ctx, t.base, key, t.guard)
 	if err != nil {
 		return nil, err
 	}
@@ -77,23 +106,31 @@ func (t *transports) get(key gateway.TransportKey) (*reverseproxy.HTTPTransport,
 	return rt, nil
 }
 
-func newTransport(ctx caddy.Context, key gateway.TransportKey, guard Guard) (*reverseproxy.HTTPTransport, error) {
+// newTransport makes the connections for one kind of target. What base says comes first.
+func newTransport(ctx caddy.Context, base json.RawMessage, key gateway.TransportKey, guard Guard) (*reverseproxy.HTTPTransport, error) {
 	off := false
 	rt := &reverseproxy.HTTPTransport{
 		DialTimeout: caddy.Duration(key.ConnectTimeout),
 		Compression: &off, // what the client accepts is between it and the upstream
+		TLS:         &reverseproxy.TLSConfig{InsecureSkipVerify: key.SkipVerify},
 	}
-	if key.TLS {
-		rt.TLS = &reverseproxy.TLSConfig{InsecureSkipVerify: key.SkipVerify}
+	if base != nil {
+		if err := json.Unmarshal(base, rt); err != nil {
+			return nil, fmt.Errorf("transport: %w", err)
+		}
 	}
-	if key.HTTP2 && !key.TLS {
+	if !key.TLS {
+		rt.TLS = nil
+	}
+	http2 := key.HTTP2 && rt.Versions == nil
+	if http2 && !key.TLS {
 		rt.Versions = []string{"h2c"}
 	}
 	if err := rt.Provision(ctx); err != nil {
 		return nil, fmt.Errorf("transport: %w", err)
 	}
 	rt.Transport.DialContext = guarded(rt.Transport.DialContext, guard, key.Scripted)
-	if key.HTTP2 && key.TLS {
+	if http2 && key.TLS {
 		rt.Transport.Protocols = new(http.Protocols)
 		rt.Transport.Protocols.SetHTTP2(true)
 		if rt.Transport.TLSClientConfig == nil {

@@ -30,8 +30,9 @@ func (g *Gateway) Check(ctx context.Context, db *state.DB, changes []change.Chan
 // checker collects, in one look at the store, what has to be compiled for some changes.
 type checker struct {
 	gateway *Gateway
-	put     []*resource.Module // modules that change
-	touched []*resource.Route  // routes that change, or list a module that does
+	proxies []*resource.Service // services that change and have an object `proxy`
+	put     []*resource.Module  // modules that change
+	touched []*resource.Route   // routes that change, or list a module that does
 	modules map[resource.Key]*resource.Module
 	routes  map[resource.Key]*resource.Route // nil for those that go
 	changed map[resource.Key]bool            // routes that the changes put themselves
@@ -46,6 +47,10 @@ func (c *checker) gather(r *state.Reader, changes []change.Change) error {
 		case *resource.Module:
 			c.put = append(c.put, obj)
 			c.modules[obj.Key()] = obj
+		case *resource.Service:
+			if obj.Validate() == nil && obj.Proxy != nil {
+				c.proxies = append(c.proxies, obj)
+			}
 		case *resource.Route:
 			c.routes[obj.Key()] = obj
 			c.changed[obj.Key()] = true
@@ -113,7 +118,7 @@ func read[T resource.Object](r *state.Reader, key resource.Key) (T, error) {
 // compile compiles what was gathered.
 func (c *checker) compile(ctx context.Context) (warnings []string, _ error) {
 	limits := c.gateway.options.Load().Limits
-	var errs []error
+	errs := c.tryProxies()
 	bad := map[resource.Key]bool{}
 	for _, m := range c.put {
 		if m.Validate() != nil {
@@ -148,6 +153,31 @@ func (c *checker) compile(ctx context.Context) (warnings []string, _ error) {
 		}
 	}
 	return warnings, errors.Join(errs...)
+}
+
+// tryProxies makes the proxies of services, and lets them go again.
+func (c *checker) tryProxies() (errs []error) {
+	proxies := c.gateway.options.Load().Proxies
+	if proxies == nil {
+		return nil
+	}
+	for _, res := range c.proxies {
+		s, err := compileService(res, nil)
+		if err == nil {
+			err = proxies.Try(s.proxied)
+		}
+		fields := resource.FieldErrors(err)
+		if err != nil && len(fields) == 0 {
+			errs = append(errs, err)
+		}
+		for _, fe := range fields {
+			if c.several {
+				fe.Sentence = res.Key().String() + ": " + fe.Error()
+			}
+			errs = append(errs, fe)
+		}
+	}
+	return errs
 }
 
 func hasHooks(p *js.Program) bool {

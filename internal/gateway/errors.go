@@ -75,6 +75,9 @@ func upstreamFailure(ctx context.Context, err error) *StatusError {
 	if ctx.Err() != nil {
 		return &StatusError{Status: StatusClientClosed, Err: err}
 	}
+	if se, ok := errors.AsType[*StatusError](err); ok {
+		return se
+	}
 	if ne, ok := errors.AsType[net.Error](err); ok && ne.Timeout() {
 		return &StatusError{Status: http.StatusGatewayTimeout, Err: err}
 	}

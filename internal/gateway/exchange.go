@@ -36,6 +36,9 @@ type Exchange struct {
 	answer    http.Header // of the client's answer, with what scripts have set beforehand:
 	preset    []string    // the names of that
 
+	over     Overrides
+	scripted bool // a script has chosen the only target
+
 	ctx    context.Context // of the attempt that runs
 	cancel context.CancelCauseFunc
 	timer  *time.Timer
@@ -57,22 +60,34 @@ func (timeoutError) Timeout() bool   { return true }
 func (timeoutError) Temporary() bool { return true }
 
 // Next chooses the target of the next attempt, and pauses before it if there was one already.
-// A client that leaves cuts the pause short.
 func (x *Exchange) Next(ctx context.Context) *Target {
-	if pause := time.Duration(x.plan.service.res.RetryTimeout); x.tries > 0 && pause > 0 {
-		timer := time.NewTimer(pause)
-		defer timer.Stop()
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-		}
-	}
+	x.Pause(ctx)
 	if t := x.peek(); t != nil {
-		x.now = t
-		x.trace.Upstream = t.Dial
+		x.Take(t)
+	} else {
+		x.tries++
 	}
-	x.tries++
 	return x.now
+}
+
+// Pause waits as long as the service wants between two attempts. A client that leaves cuts it short.
+func (x *Exchange) Pause(ctx context.Context) {
+	pause := time.Duration(x.plan.service.res.RetryTimeout)
+	if x.tries == 0 || pause <= 0 || x.over.Retries {
+		return
+	}
+	timer := time.NewTimer(pause)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
+
+// Take makes the next attempt go to t.
+func (x *Exchange) Take(t *Target) {
+	x.now, x.trace.Upstream = t, t.Dial
+	x.tries++
 }
 
 // Target is where the attempt that runs now goes.
@@ -93,10 +108,15 @@ func (x *Exchange) peek() *Target {
 // returned request is bounded by the service's requestTimeout.
 func (x *Exchange) Direct(req *http.Request) *http.Request {
 	svc, t := x.plan.service.res, x.now
-	x.begin(req.Context(), time.Duration(svc.RequestTimeout))
+	limit := time.Duration(svc.RequestTimeout)
+	if x.over.Timeout {
+		limit = 0
+	}
+	x.begin(req.Context(), limit)
 	out := req.WithContext(x.ctx)
 	out.URL = x.url(req.URL)
 	switch {
+	case x.over.Host: // it is as wanted
 	case x.host != "":
 		out.Host = x.host
 	case !x.plan.route.PreserveHost:
@@ -163,6 +183,9 @@ func (x *Exchange) Result(req *http.Request, res *http.Response, err error, conn
 	}
 	x.err = err
 	x.cancelAttempt()
+	if x.over.Retries {
+		return connecting, err
+	}
 	if connecting {
 		x.dead = append(x.dead, x.now.Dial)
 		return x.peek() != nil, err

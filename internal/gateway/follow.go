@@ -226,7 +226,7 @@ func (b *builder) publish(index uint64) {
 // use puts a table in use.
 func (b *builder) use(next *Table) {
 	b.table = next
-	b.gateway.table.Store(next)
+	b.gateway.swap(next)
 }
 
 // unit finds or makes the bundle of a list of modules.

@@ -11,6 +11,7 @@ package gateway
 
 import (
 	"strings"
+	"sync"
 	"sync/atomic"
 
 	"go.uber.org/zap"
@@ -32,6 +33,8 @@ type Options struct {
 	AllowedDomains []resource.HostPattern
 	// NoDefault keeps requests for hosts that no domain has from the default namespace.
 	NoDefault bool
+	// Proxies makes proxies for services that need their own. Nil: they are served like the others.
+	Proxies Proxies
 	// Logger is the parent of the loggers of modules. Required.
 	Logger *zap.Logger
 
@@ -48,6 +51,7 @@ type Gateway struct {
 	table   atomic.Pointer[Table]
 	live    progress
 
+	swapping  sync.Mutex // held while the table or the options change
 	modules   modules
 	unmatched RouteStats
 	builds    Durations
@@ -76,7 +80,7 @@ func (g *Gateway) Configure(options Options) {
 		}
 		options.allowed = newHostIndex(patterns)
 	}
-	g.options.Store(&options)
+	g.use(&options)
 }
 
 // VMs returns how many VMs of scripts there are, and how many of them wait for a request.

@@ -164,7 +164,7 @@ func (s *session) chooseUpstream(x *Exchange) error {
 			return err
 		}
 		t.Transport.Scripted = !s.match.Plan.service.owns(t)
-		x.targets, x.first = []*Target{t}, 0
+		x.targets, x.first, x.scripted = []*Target{t}, 0, true
 		return nil
 	})
 }

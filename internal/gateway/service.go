@@ -48,6 +48,7 @@ type service struct {
 	targets []*Target
 	turn    *atomic.Uint32 // whose turn it is; kept when the service is compiled again
 	view    *hook.Service
+	proxied *Proxied // nil: it needs no proxy of its own
 	stats   *ServiceStats
 }
 
@@ -68,7 +69,9 @@ func compileService(res *resource.Service, prev *service) (*service, error) {
 		}
 		s.targets = append(s.targets, t)
 	}
-	return s, nil
+	var err error
+	s.proxied, err = newProxied(s)
+	return s, err
 }
 
 // target turns a URL into a Target with the settings of s.

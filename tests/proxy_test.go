@@ -1,0 +1,419 @@
+package tests
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/dgate-io/caddy-dgate/tests/harness"
+)
+
+// balance is an object `proxy` with only a selection policy.
+func balance(policy fields) fields {
+	return fields{"proxy": fields{"load_balancing": fields{"selection_policy": policy}}}
+}
+
+// Policies of Caddy choose among the upstreams of a service.
+func TestSelectionPolicies(t *testing.T) {
+	t.Parallel()
+	g := startGateway(t, caddyfile)
+	a, b := harness.NewUpstream(t, "a", harness.HTTP), harness.NewUpstream(t, "b", harness.HTTP)
+	dead := harness.NewUpstream(t, "dead", harness.Dead)
+	names := func(route string, n int, req harness.Request) (all []string) {
+		t.Helper()
+		req.URL = "/" + route
+		for range n {
+			all = append(all, g.echo(req).Upstream)
+		}
+		return all
+	}
+
+	t.Run("header", func(t *testing.T) {
+		g.service("header", balance(fields{"policy": "header", "field": "X-User"}), a.URL, b.URL)
+		g.route("header", "header", "", nil)
+		both := map[string]bool{}
+		for user := range 20 {
+			got := names("header", 3, harness.Request{Header: http.Header{"X-User": {fmt.Sprint("user", user)}}})
+			if got[0] != got[1] || got[1] != got[2] {
+				t.Fatalf("user %d is sent to %v", user, got)
+			}
+			both[got[0]] = true
+		}
+		if len(both) != 2 {
+			t.Errorf("all users are sent to %v", both)
+		}
+	})
+	t.Run("cookie", func(t *testing.T) {
+		g.service("cookie", balance(fields{"policy": "cookie", "name": "lb"}), a.URL, b.URL)
+		g.route("cookie", "cookie", "", nil)
+		first := g.do(harness.Request{URL: "/cookie?header=X:1"})
+		cookie, _, _ := strings.Cut(first.Header.Get("Set-Cookie"), ";")
+		var e harness.Echo
+		if err := json.Unmarshal([]byte(first.Body), &e); err != nil || !strings.HasPrefix(cookie, "lb=") {
+			t.Fatalf("%v: %s", err, first)
+		}
+		for _, name := range names("cookie", 6, harness.Request{Header: http.Header{"Cookie": {cookie}}}) {
+			if name != e.Upstream {
+				t.Errorf("the cookie of %s leads to %s", e.Upstream, name)
+			}
+		}
+	})
+	t.Run("least_conn", func(t *testing.T) {
+		g.service("least", balance(fields{"policy": "least_conn"}), a.URL, b.URL)
+		g.route("least", "least", "", nil)
+		before := a.Requests() + b.Requests()
+		conn := socket(g, "/least")
+		if err := <-conn.begun; err != nil {
+			t.Fatal(err)
+		}
+		if a.Requests()+b.Requests() != before+1 {
+			t.Fatal("there are more requests than the one")
+		}
+		free := names("least", 1, harness.Request{})[0]
+		for _, name := range names("least", 6, harness.Request{}) {
+			if name != free {
+				t.Errorf("%s has a connection less than %s", free, name)
+			}
+		}
+		close(conn.land)
+		if err := <-conn.landed; err != nil {
+			t.Fatal(err)
+		}
+	})
+	t.Run("round robin is the default, and a dead upstream is passed over", func(t *testing.T) {
+		g.service("robin", fields{"proxy": fields{"flush_interval": -1}}, a.URL, dead.URL, b.URL)
+		g.route("robin", "robin", "", nil)
+		counts := map[string]int{}
+		for _, name := range names("robin", 9, harness.Request{Method: http.MethodPost, Body: nil}) {
+			counts[name]++
+		}
+		if counts["a"] < 3 || counts["b"] < 3 {
+			t.Errorf("requests are sent to %v", counts)
+		}
+	})
+	t.Run("weights", func(t *testing.T) {
+		g.service("weights", balance(fields{"policy": "weighted_round_robin", "weights": []int{3, 1}}), a.URL, b.URL)
+		g.route("weights", "weights", "", nil)
+		counts := map[string]int{}
+		for _, name := range names("weights", 8, harness.Request{}) {
+			counts[name]++
+		}
+		if diff := cmp.Diff(map[string]int{"a": 6, "b": 2}, counts); diff != "" {
+			t.Error(diff)
+		}
+	})
+	t.Run("a script has the last word", func(t *testing.T) {
+		g.service("scripted", balance(fields{"policy": "first"}), a.URL, b.URL)
+		g.route("scripted", "scripted", fmt.Sprintf("export const fetchUpstream = () => %q", b.URL), nil)
+		if got := names("scripted", 1, harness.Request{}); got[0] != "b" {
+			t.Errorf("sent to %v", got)
+		}
+	})
+}
+
+// switchable is an upstream that goes down and up. It says its name.
+func switchable(t *testing.T, name string) (url string, down *atomic.Bool) {
+	t.Helper()
+	down = new(atomic.Bool)
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if down.Load() {
+			w.WriteHeader(http.StatusServiceUnavailable)
+			return
+		}
+		_, _ = io.WriteString(w, name)
+	}))
+	t.Cleanup(srv.Close)
+	return srv.URL, down
+}
+
+// Active checks take an upstream out that is down, and in again when it is up.
+func TestActiveHealth(t *testing.T) {
+	t.Parallel()
+	g := startGateway(t, caddyfile)
+	urlA, downA := switchable(t, "a")
+	urlB, downB := switchable(t, "b")
+	g.service("up", fields{"proxy": fields{"health_checks": fields{"active": fields{"uri": "/health", "interval": "100ms"}}}}, urlA, urlB)
+	g.route("up", "up", "", nil)
+
+	// settled waits until n requests in a row are answered as wanted.
+	settled := func(want map[string]bool) {
+		t.Helper()
+		if err := harness.Await(func() error {
+			got := map[string]bool{}
+			for range 4 {
+				answer := g.do(harness.Request{URL: "/up"})
+				got[fmt.Sprint(answer.Status, answer.Body)] = true
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				return fmt.Errorf("%s", diff)
+			}
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	settled(map[string]bool{"200a": true, "200b": true})
+	downA.Store(true)
+	settled(map[string]bool{"200b": true})
+	downB.Store(true)
+	settled(map[string]bool{"503": true})
+	downA.Store(false)
+	settled(map[string]bool{"200a": true})
+	// Another change elsewhere does not make it forget.
+	g.service("other", nil, urlB)
+	for range 4 {
+		if answer := g.do(harness.Request{URL: "/up"}); answer.Body != "a" {
+			t.Errorf("a change of another service made it forget: %s", answer)
+		}
+	}
+	downB.Store(false)
+	settled(map[string]bool{"200a": true, "200b": true})
+}
+
+// Passive checks count what requests come across, and not what scripts do wrong.
+func TestPassiveHealth(t *testing.T) {
+	t.Parallel()
+	g := startGateway(t, caddyfile)
+	a, b := harness.NewUpstream(t, "a", harness.HTTP), harness.NewUpstream(t, "b", harness.HTTP)
+	passive := fields{"proxy": fields{
+		"load_balancing": fields{"selection_policy": fields{"policy": "first"}},
+		"health_checks":  fields{"passive": fields{"fail_duration": "1h", "unhealthy_status": []int{503}}},
+	}}
+	g.service("up", passive, a.URL, b.URL)
+	g.route("up", "up", "", nil)
+	g.route("script", "up", `export const responseModifier = () => { throw new Error("ours") }`, nil)
+	for range 3 {
+		if answer := g.do(harness.Request{URL: "/script"}); answer.Status != http.StatusInternalServerError {
+			t.Fatal(answer)
+		}
+	}
+	if e := g.echo(harness.Request{URL: "/up"}); e.Upstream != "a" {
+		t.Errorf("the failure of a script counts as one of the upstream")
+	}
+	if answer := g.do(harness.Request{URL: "/up?status=503"}); answer.Status != http.StatusServiceUnavailable {
+		t.Fatal(answer)
+	}
+	if e := g.echo(harness.Request{URL: "/up"}); e.Upstream != "b" {
+		t.Errorf("a failing upstream is still used")
+	}
+	if answer := g.do(harness.Request{URL: "/up?status=503"}); answer.Status != http.StatusServiceUnavailable {
+		t.Fatal(answer)
+	}
+	if answer := g.do(harness.Request{URL: "/up"}); answer.Status != http.StatusServiceUnavailable {
+		t.Errorf("no upstream is left, and the answer is %s", answer)
+	}
+}
+
+// What an object `proxy` says about headers, timeouts, buffers and retries.
+func TestProxyObject(t *testing.T) {
+	t.Parallel()
+	g := startGateway(t, caddyfile)
+	up, tls := harness.NewUpstream(t, "up", harness.HTTP), harness.NewUpstream(t, "tls", harness.TLS)
+	dead := harness.NewUpstream(t, "dead", harness.Dead)
+	serve := func(name string, f fields, urls ...string) {
+		g.service(name, f, urls...)
+		g.route(name, name, "", nil)
+	}
+	t.Run("headers", func(t *testing.T) {
+		serve("headers", fields{"proxy": fields{"headers": fields{
+			"request":  fields{"set": fields{"Host": []string{"inner.example"}, "X-Set": []string{"1"}}, "add": fields{"X-Add": []string{"2"}}, "delete": []string{"X-Gone*"}},
+			"response": fields{"set": fields{"X-Answer": []string{"3"}}, "delete": []string{"X-Secret"}, "replace": fields{"X-Old": []fields{{"search": "a", "replace": "b"}}}},
+		}}}, up.URL)
+		answer := g.do(harness.Request{URL: "/headers?header=X-Secret:x&header=X-Old:aa", Header: http.Header{"X-Gone-1": {"x"}, "X-Add": {"1"}}})
+		var e harness.Echo
+		if err := json.Unmarshal([]byte(answer.Body), &e); err != nil {
+			t.Fatal(err, answer)
+		}
+		got := []string{e.Host, e.Headers["X-Set"], e.Headers["X-Add"], e.Headers["X-Gone-1"], answer.Header.Get("X-Answer"), answer.Header.Get("X-Secret"), answer.Header.Get("X-Old"), e.Headers["X-Dgate-Service"]}
+		if diff := cmp.Diff([]string{"inner.example", "1", "1, 2", "", "3", "", "bb", "headers"}, got); diff != "" {
+			t.Error(diff)
+		}
+	})
+	t.Run("the path and query of the URL", func(t *testing.T) {
+		serve("path", fields{"proxy": fields{"flush_interval": -1}}, up.URL+"/base?a=b")
+		if e := g.echo(harness.Request{URL: "/path/x?c=d"}); e.Path != "/base/x" || e.Query != "a=b&c=d" {
+			t.Errorf("%+v", e)
+		}
+	})
+	t.Run("TLS", func(t *testing.T) {
+		serve("untrusted", fields{"proxy": fields{"transport": fields{"protocol": "http"}}}, tls.URL)
+		serve("trusting", fields{"proxy": fields{"transport": fields{"protocol": "http", "tls": fields{"insecure_skip_verify": true}, "versions": []string{"1.1"}}}}, tls.URL)
+		if answer := g.do(harness.Request{URL: "/untrusted"}); answer.Status != http.StatusBadGateway {
+			t.Error(answer)
+		}
+		if e := g.echo(harness.Request{URL: "/trusting"}); e.Proto != "HTTP/1.1" {
+			t.Errorf("%+v", e)
+		}
+	})
+	t.Run("timeouts win over the fields", func(t *testing.T) {
+		slow := fields{"requestTimeout": "1ms", "retries": 0, "proxy": fields{"transport": fields{"protocol": "http", "response_header_timeout": "30s"}}}
+		serve("patient", slow, up.URL)
+		if answer := g.do(harness.Request{URL: "/patient?delay=50ms&body=late"}); answer.Body != "late" {
+			t.Error(answer)
+		}
+		slow["requestTimeout"], slow["proxy"] = "30s", fields{"transport": fields{"protocol": "http", "response_header_timeout": "10ms"}}
+		serve("hasty", slow, up.URL)
+		if answer := g.do(harness.Request{URL: "/hasty?delay=30s"}); answer.Status != http.StatusGatewayTimeout {
+			t.Error(answer)
+		}
+		serve("field", fields{"requestTimeout": "10ms", "retries": 0, "proxy": fields{"flush_interval": -1}}, up.URL)
+		if answer := g.do(harness.Request{URL: "/field?delay=30s"}); answer.Status != http.StatusGatewayTimeout {
+			t.Error(answer)
+		}
+	})
+	t.Run("retries win over the field", func(t *testing.T) {
+		first := fields{"policy": "first"}
+		serve("never", fields{"retries": 3, "proxy": fields{"load_balancing": fields{"selection_policy": first, "retries": 0}}}, dead.URL, up.URL)
+		serve("fields", fields{"proxy": fields{"load_balancing": fields{"selection_policy": first}}}, dead.URL, up.URL)
+		serve("caddy", fields{"retries": 0, "proxy": fields{
+			"load_balancing": fields{"selection_policy": first, "try_duration": "20s", "try_interval": "5ms"},
+			"health_checks":  fields{"passive": fields{"fail_duration": "1h"}},
+		}}, dead.URL, up.URL)
+		if answer := g.do(harness.Request{URL: "/never"}); answer.Status != http.StatusBadGateway {
+			t.Error(answer)
+		}
+		for _, route := range []string{"/fields", "/caddy"} {
+			if answer := g.do(harness.Request{URL: route}); answer.Status != http.StatusOK {
+				t.Errorf("%s: %s", route, answer)
+			}
+		}
+	})
+	t.Run("without keep-alive", func(t *testing.T) {
+		serve("closing", fields{"proxy": fields{"transport": fields{"protocol": "http", "keep_alive": fields{"enabled": false}}}}, up.URL)
+		if e := g.echo(harness.Request{URL: "/closing"}); e.Headers["Connection"] != "close" {
+			t.Errorf("%+v", e.Headers)
+		}
+	})
+	t.Run("buffers", func(t *testing.T) {
+		serve("buffered", fields{"proxy": fields{"request_buffers": 1 << 20, "response_buffers": 1 << 20}}, up.URL)
+		e := g.echo(harness.Request{Method: http.MethodPost, URL: "/buffered", Body: harness.Zeros(100_000)})
+		if e.BodySize != 100_000 || e.Error != "" {
+			t.Errorf("%+v", e)
+		}
+	})
+	t.Run("events are not held back", func(t *testing.T) {
+		resp, err := harness.Client.Get(g.Site + "/path?events=3")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close() //nolint:errcheck // it was read
+		if n, err := harness.Events(harness.Client, resp.Body, func(string) {}); n != 3 || err != nil {
+			t.Error(n, err)
+		}
+	})
+	t.Run("streams end in time", func(t *testing.T) {
+		serve("brief", fields{"proxy": fields{"stream_timeout": "50ms"}}, up.URL)
+		conn := socket(g, "/brief")
+		if err := <-conn.begun; err != nil {
+			t.Fatal(err)
+		}
+		if err := harness.Await(func() error {
+			if open := goroutinesIn(g, "handleUpgradeResponse"); open > 0 {
+				return fmt.Errorf("%d streams are open", open)
+			}
+			return nil
+		}); err != nil {
+			t.Error(err)
+		}
+		close(conn.land)
+		if err := <-conn.landed; err == nil {
+			t.Error("it is still open")
+		}
+	})
+	t.Run("refusals", func(t *testing.T) {
+		tests := map[string]struct {
+			proxy string
+			want  string
+		}{
+			"an unknown member": {`{"load_balancing":{"polisy":{}}}`, `"field":"proxy.load_balancing.polisy"`},
+			"a policy that cannot be": {
+				`{"load_balancing":{"selection_policy":{"policy":"header"}}}`, `"field":"proxy","problem":"is not accepted: `,
+			},
+			"a curve that is none": {`{"transport":{"protocol":"http","tls":{"curves":["round"]}}}`, `"field":"proxy.transport","problem":"is not accepted: `},
+			"a certificate that is none": {
+				`{"transport":{"protocol":"http","tls":{"ca":{"provider":"inline","trusted_ca_certs":["x"]}}}}`, `"field":"proxy.transport","problem":"is not accepted: `,
+			},
+			"two ways to search": {
+				`{"headers":{"request":{"replace":{"A":[{"search":"a","search_regexp":"b"}]}}}}`, `"field":"proxy.headers","problem":"is not accepted: `,
+			},
+		}
+		for name, tt := range tests {
+			err := g.tryPut("service", "refused", fields{"urls": []string{tls.URL}, "proxy": json.RawMessage(tt.proxy)})
+			if err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+	})
+}
+
+// goroutinesIn counts the goroutines of Caddy that have a function on their stacks.
+func goroutinesIn(g *gateway, function string) int {
+	g.t.Helper()
+	return strings.Count(g.do(harness.Request{URL: g.Admin + "/debug/pprof/goroutine?debug=2"}).Body, function+"(")
+}
+
+// A service changes a hundred times under WebSockets that stay open. What it leaves behind ends
+// when they do.
+func TestProxyChanges(t *testing.T) {
+	t.Parallel()
+	up := harness.NewUpstream(t, "up", harness.HTTP)
+	g := startGateway(t, caddyfile)
+	put := func(i int) {
+		t.Helper()
+		g.service("up", fields{"proxy": fields{
+			"health_checks": fields{"active": fields{"uri": "/", "interval": "1h"}},
+			"headers":       fields{"request": fields{"set": fields{"X-Change": []string{fmt.Sprint(i)}}}},
+		}}, up.URL)
+	}
+	put(0)
+	g.route("up", "up", "", nil)
+	var sockets []*flight
+	open := func() {
+		t.Helper()
+		s := socket(g, "/up")
+		if err := <-s.begun; err != nil {
+			t.Fatal(err)
+		}
+		sockets = append(sockets, s)
+	}
+	open()
+	before := goroutines(g)
+	for i := 1; i <= 100; i++ {
+		put(i)
+		if i%25 == 0 {
+			open()
+		}
+		if e := g.echo(harness.Request{URL: "/up"}); e.Headers["X-Change"] != fmt.Sprint(i) {
+			t.Fatalf("change %d is not live: %v", i, e.Headers)
+		}
+	}
+	if n := goroutinesIn(g, "activeHealthChecker"); n != 1 {
+		t.Errorf("the health of %d services is checked", n)
+	}
+	for _, path := range []string{"route/default/up", "service/default/up"} {
+		if answer := g.do(harness.Request{Method: http.MethodDelete, URL: g.Admin + "/dgate/api/v1/" + path}); answer.Status != http.StatusNoContent {
+			t.Fatal(answer)
+		}
+	}
+	for _, s := range sockets {
+		close(s.land)
+		if err := <-s.landed; err != nil {
+			t.Error(err)
+		}
+	}
+	if err := harness.Await(func() error {
+		if after := goroutines(g); after > before {
+			return fmt.Errorf("%d goroutines, and %d before", after, before)
+		}
+		return nil
+	}); err != nil {
+		t.Error(err)
+	}
+}
