@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -226,8 +227,7 @@ func (s *session) unlisted(ctx context.Context, client *adminclient.Client, file
 		}
 	}
 	var unlisted []resource.Key
-	for i := len(resource.All) - 1; i >= 0; i-- {
-		kind := resource.All[i]
+	for _, kind := range slices.Backward(resource.All) {
 		if !files.Kinds[kind.Name] {
 			continue
 		}

@@ -1,6 +1,8 @@
 package cli_test
 
 import (
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -8,6 +10,10 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/dgate-io/caddy-dgate/adminext/admintest"
+	"github.com/dgate-io/caddy-dgate/internal/resource"
+	"github.com/dgate-io/caddy-dgate/internal/state"
 )
 
 const gatewayFile = `namespaces:
@@ -107,6 +113,35 @@ func TestApply(t *testing.T) {
 				t.Errorf("%s (-want +got):\n%s", tt.line, diff)
 			}
 		})
+	}
+}
+
+// TestOvertaken: what somebody else changes between the plan and the apply is not overwritten.
+func TestOvertaken(t *testing.T) {
+	app := admintest.New(t)
+	api := app.Handler()
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPost && r.URL.RawQuery == "" {
+			_, err := app.Writer().Put(r.Context(), &resource.Namespace{Name: "prod", Tags: []string{"mine"}}, state.Condition{})
+			if err != nil {
+				t.Error(err)
+			}
+		}
+		api.ServeHTTP(w, r)
+	}))
+	t.Cleanup(srv.Close)
+	sh := newShell(t, gatewayFiles())
+	sh.url, sh.env["KEY"] = srv.URL, "hunter2"
+	want := result{1, created, "412 error from server: FILES/a.yaml:2: namespace prod: namespace exists already: prod; " +
+		"it has changed since the plan was made, and nothing was applied: look at a new plan\n"}
+	if diff := cmp.Diff(want, sh.run(t, "apply -f FILES/a.yaml")); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if got := sh.run(t, "ns get prod -o yaml"); !strings.Contains(got.Stdout, "mine") {
+		t.Errorf("overwritten: %s", got.Stdout)
+	}
+	if got := sh.run(t, "svc get users -n prod"); got.Code == 0 {
+		t.Errorf("applied in part: %s", got.Stdout)
 	}
 }
 

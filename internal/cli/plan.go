@@ -12,7 +12,7 @@ import (
 	"github.com/dgate-io/caddy-dgate/internal/resource"
 )
 
-// signs are how a plan shows what becomes of a resource. What stays as it is is only counted.
+// signs are how a plan shows what becomes of a resource. What does not change is only counted.
 var signs = map[string]string{adminclient.Created: "+", adminclient.Changed: "~", adminclient.Deleted: "-"}
 
 // showPlan prints a plan for people, or as -o asks for.
