@@ -1,7 +1,7 @@
 # A Caddy with DGate, built from this checkout. See docs/install.md.
 #
 #   docker build -t dgate .
-#   docker run -p 80:80 -v dgate-data:/data -v dgate-config:/config dgate
+#   docker run -p 8080:8080 -v dgate-data:/data -v dgate-config:/config dgate
 
 FROM golang:1.26-bookworm AS build
 WORKDIR /src
@@ -20,7 +20,7 @@ COPY packaging/Caddyfile /etc/caddy/Caddyfile
 # configuration in /config/caddy.
 ENV XDG_DATA_HOME=/data XDG_CONFIG_HOME=/config
 VOLUME /data /config
-EXPOSE 80 443 443/udp
+EXPOSE 80 443 443/udp 8080
 
 # By number, so that Kubernetes sees that it is not root.
 USER 65532:65532
