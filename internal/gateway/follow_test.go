@@ -20,7 +20,6 @@ import (
 func following(tb testing.TB, routes int) (*Gateway, *change.Writer) {
 	tb.Helper()
 	store := changetest.New(tb)
-	g := New(js.Options{}, Options{Logger: zap.NewNop()})
 	changes := []change.Change{
 		{Object: &resource.Service{Name: "s", Namespace: "default", URLs: []string{"http://a"}}},
 		{Object: &resource.Collection{Name: "c", Namespace: "default"}},
@@ -31,6 +30,13 @@ func following(tb testing.TB, routes int) (*Gateway, *change.Writer) {
 	if _, err := (&change.Writer{Store: store}).Apply(tb.Context(), changes...); err != nil {
 		tb.Fatal(err)
 	}
+	return follow(tb, store)
+}
+
+// follow makes a gateway that follows a store until the test ends.
+func follow(tb testing.TB, store *changetest.Store) (*Gateway, *change.Writer) {
+	tb.Helper()
+	g := newGateway()
 	follower, err := g.Load(store.DB())
 	if err != nil {
 		tb.Fatal(err)
@@ -45,6 +51,8 @@ func following(tb testing.TB, routes int) (*Gateway, *change.Writer) {
 	tb.Cleanup(func() { cancel(); wg.Wait() })
 	return g, &change.Writer{Store: store, Code: g}
 }
+
+func newGateway() *Gateway { return New(js.Options{}, Options{Logger: zap.NewNop()}) }
 
 func putDocument(tb testing.TB, w *change.Writer, n int) uint64 {
 	tb.Helper()
