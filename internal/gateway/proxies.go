@@ -142,20 +142,22 @@ func (g *Gateway) Health(namespace, name string) (Health, error) {
 	return h, nil
 }
 
-// Dials are the addresses, host:port, of the upstreams of a service. An error says that there is no
-// such service, or what it needs beyond its addresses.
+// Dials are the addresses, host:port, of the upstreams of a service. If the service needs more than
+// its addresses, beyond says what. err says that there is no such service.
 func (t *Table) Dials(namespace, name string) (dials []string, beyond, err error) {
 	s, err := t.service(namespace, name)
 	if err != nil {
 		return nil, nil, err
 	}
 	for _, target := range s.targets {
-		dials = append(dials, target.Dial)
+		if !slices.Contains(dials, target.Dial) {
+			dials = append(dials, target.Dial)
+		}
 		if beyond == nil {
 			beyond = s.beyond(target)
 		}
 	}
-	return slices.Compact(dials), beyond, nil
+	return dials, beyond, nil
 }
 
 // beyond says what a target needs beyond its address.
