@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"sync"
@@ -59,7 +60,12 @@ type App struct {
 	// it; nothing reads it.
 	ResourcesDigest string `json:"resources_digest,omitempty"`
 
-	// Words about this node, sent upstream in the header X-DGate-Tags.
+	// Headers of every answer of a dgate handler, also if it refuses a request or fails. What the
+	// upstream or a script sets under the same name takes its place, so that there is always one.
+	// Values may have placeholders.
+	GlobalHeaders http.Header `json:"global_headers,omitempty"`
+
+	// Words about this node, sent upstream in the header X-DGate-Tags. They must have no commas.
 	Tags []string `json:"tags,omitempty"`
 
 	// Environment variables that modules can read in `process.env`. Default: none.
@@ -83,6 +89,7 @@ type App struct {
 	node     *node
 	running  *settings // what the node was configured with, if Start has run
 	proxy    *handlers.Proxy
+	headers  handlers.GlobalHeaders
 	keks     []*keyring.KEK         // of EncryptionKey
 	allowed  []resource.HostPattern // of AllowedDomains
 	objects  manifest.Resources     // of the resource files
@@ -116,7 +123,10 @@ func (a *App) UnmarshalJSON(data []byte) error {
 // also beside a running server.
 func (a *App) Provision(ctx caddy.Context) (err error) {
 	a.ctx, a.logger = ctx, ctx.Logger()
-	if err := a.Limits.check(); err != nil {
+	if err := errors.Join(a.Limits.check(), checkTags(a.Tags), checkEnv(a.Env)); err != nil {
+		return err
+	}
+	if a.headers, err = handlers.ParseGlobalHeaders(a.GlobalHeaders); err != nil {
 		return err
 	}
 	if a.keks, err = parseKEKs(a.EncryptionKey); err != nil {
@@ -294,6 +304,9 @@ func (a *App) Gateway() *gateway.Gateway { return a.node.gateway }
 
 // Proxy implements [handlers.App].
 func (a *App) Proxy() *handlers.Proxy { return a.proxy }
+
+// GlobalHeaderList implements [handlers.App].
+func (a *App) GlobalHeaderList() handlers.GlobalHeaders { return a.headers }
 
 // Site implements [handlers.App].
 func (a *App) Site(ctx context.Context, modules []*resource.Module, namespace string, limits *handlers.Limits) (*gateway.Site, error) {

@@ -36,6 +36,9 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 //	    default_namespace on|off
 //	    allowed_domains   <patterns...>
 //	    resources         <files...>
+//	    global_headers {
+//	        <name> <value>
+//	    }
 //	    tags              <words...>
 //	    env               <names...>
 //	    encryption_key    <key> [<older keys...>]
@@ -76,10 +79,12 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 			err = list(d, func(pattern string) { a.AllowedDomains = append(a.AllowedDomains, pattern) })
 		case "resources":
 			err = list(d, func(file string) { a.Resources = append(a.Resources, handlers.Beside(d, file)) })
+		case "global_headers":
+			err = a.unmarshalGlobalHeaders(d)
 		case "tags":
-			err = list(d, func(tag string) { a.Tags = append(a.Tags, tag) })
+			err = words(d, &a.Tags, checkTags)
 		case "env":
-			err = list(d, func(name string) { a.Env = append(a.Env, name) })
+			err = words(d, &a.Env, checkEnv)
 		case "encryption_key":
 			err = list(d, func(key string) { a.EncryptionKey = append(a.EncryptionKey, key) })
 		case "limits":
@@ -88,7 +93,7 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 			}
 			a.Limits, err = unmarshalLimits(d)
 		default:
-			return d.Errf("unrecognized dgate option %q; there are data_dir, storage, default_namespace, allowed_domains, resources, tags, env, encryption_key and limits", option)
+			return d.Errf("unrecognized dgate option %q; there are data_dir, storage, default_namespace, allowed_domains, resources, global_headers, tags, env, encryption_key and limits", option)
 		}
 		if err != nil {
 			return err

@@ -10,17 +10,20 @@ import (
 	"github.com/dgate-io/caddy-dgate/internal/gateway"
 )
 
-// answer is what the dgate handler writes to. It knows the status.
+// answer is what the dgate handler writes to. It knows the status, and adds the global headers.
 type answer struct {
 	caddyhttp.ResponseWriterWrapper
-	status int  // 0 as long as there is none
-	whole  bool // whether nothing has broken off
+	headers GlobalHeaders
+	r       *http.Request
+	status  int  // 0 as long as there is none
+	whole   bool // whether nothing has broken off
 }
 
 // WriteHeader implements [http.ResponseWriter].
 func (a *answer) WriteHeader(status int) {
 	if a.status == 0 && (status >= 200 || status == http.StatusSwitchingProtocols) {
 		a.status = status
+		a.headers.add(a.Header(), a.r)
 	}
 	a.ResponseWriter.WriteHeader(status)
 }

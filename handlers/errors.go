@@ -17,6 +17,9 @@ import (
 // debugHeader tells a client what a script has failed with, where Caddy logs what is for debugging.
 const debugHeader = "X-DGate-Error"
 
+// moduleHeader tells a client which version of which modules has answered, there as well.
+const moduleHeader = "X-DGate-Module"
+
 // debugs tells whether Caddy is being debugged.
 func debugs(log *zap.Logger) bool { return log.Core().Enabled(zap.DebugLevel) }
 

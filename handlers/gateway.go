@@ -26,6 +26,8 @@ type App interface {
 	Wait(ctx context.Context) error
 	// Proxy reaches the upstreams of services.
 	Proxy() *Proxy
+	// GlobalHeaderList has the headers that all answers have.
+	GlobalHeaderList() GlobalHeaders
 	// RequireStore says, while the configuration is provisioned, that resources are to be served.
 	RequireStore() error
 	// Site compiles modules that run without a route. Limits that are not set are those of the app.
@@ -59,8 +61,9 @@ type Gateway struct {
 	// host is not one of allowed_domains. Wrong methods and failures are answered all the same. Default: false.
 	Fallthrough bool `json:"fallthrough,omitempty"`
 
-	app   App
-	debug bool
+	app     App
+	headers GlobalHeaders
+	debug   bool
 }
 
 // readyTimeout is how long a request that comes before the store is open is made to wait.
@@ -78,6 +81,7 @@ func (h *Gateway) Provision(ctx caddy.Context) error {
 		return fmt.Errorf("dgate app: %w", err)
 	}
 	h.app, h.debug = app.(App), debugs(ctx.Logger())
+	h.headers = h.app.GlobalHeaderList()
 	return h.app.RequireStore()
 }
 
@@ -85,7 +89,7 @@ func (h *Gateway) Provision(ctx caddy.Context) error {
 func (h *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) (err error) {
 	began := time.Now()
 	gw := h.app.Gateway()
-	a := &answer{ResponseWriterWrapper: caddyhttp.ResponseWriterWrapper{ResponseWriter: w}}
+	a := &answer{ResponseWriterWrapper: caddyhttp.ResponseWriterWrapper{ResponseWriter: w}, headers: h.headers, r: r}
 	if gw.Table() == nil {
 		ctx, cancel := context.WithTimeout(r.Context(), readyTimeout)
 		defer cancel()
@@ -105,6 +109,9 @@ func (h *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 		return h.fail(a, err)
 	}
 	defer func() { match.Count(a.finalStatus(err), time.Since(began)) }()
+	if h.debug && match.Module() != "" {
+		w.Header().Set(moduleHeader, match.Module())
+	}
 	client, _ := caddyhttp.GetVar(r.Context(), caddyhttp.ClientIPVarKey).(string)
 	if err := gw.Serve(a, r, match, client, &tr.Trace, h.app.Proxy()); err != nil {
 		return h.fail(a, err)
@@ -113,7 +120,10 @@ func (h *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	return nil
 }
 
-func (h *Gateway) fail(a *answer, err error) error { return respondError(a, err, h.debug) }
+func (h *Gateway) fail(a *answer, err error) error {
+	a.headers.add(a.Header(), a.r)
+	return respondError(a, err, h.debug)
+}
 
 var (
 	_ caddy.Provisioner           = (*Gateway)(nil)

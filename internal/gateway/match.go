@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -29,6 +30,16 @@ type Match struct {
 	path     string       // escaped and cleaned
 	rest     string       // what the wildcard of the pattern matched, escaped and cleaned
 	wildcard bool
+}
+
+// Module names the modules of the route, each with the version that it has here, as in "auth@42".
+// It is empty if there are none.
+func (m Match) Module() string {
+	names := make([]string, len(m.Plan.modules))
+	for i, module := range m.Plan.modules {
+		names[i] = fmt.Sprintf("%s@%d", module.Name, module.Version)
+	}
+	return strings.Join(names, ", ")
 }
 
 // contexts holds the scratch space of chi: a match allocates nothing.

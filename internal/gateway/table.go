@@ -34,6 +34,7 @@ type Plan struct {
 	route     *resource.Route
 	service   *service // nil: modules answer
 	code      *code    // nil: no modules
+	modules   []*resource.Module
 	headers   planHeaders
 	names     Names
 	view      *hook.Route
@@ -170,7 +171,7 @@ func (n *namespace) plan(route *resource.Route, objs *objects, unit func([]*reso
 				return nil, fmt.Errorf("route %s: module not found: %s", route.Name, name)
 			}
 		}
-		p.code = unit(modules)
+		p.code, p.modules = unit(modules), modules
 		p.names.Module = route.Modules[0]
 	}
 	return p, nil
