@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/caddyserver/caddy/v2"
@@ -114,15 +115,11 @@ func (s *Site) admitted(r *http.Request) bool {
 	return found == 1
 }
 
-// probe tells whether a request is one of those that load balancers send, which have no token.
+// probes are the paths that load balancers ask, which have no token.
+var probes = []string{"/dgate/healthz", "/dgate/health", "/dgate/readyz"}
+
 func probe(r *http.Request) bool {
-	segments, ok := splitPath(r.URL)
-	for _, p := range nodePaths {
-		if ok && has(segments, p.path...) {
-			return p.methods[http.MethodGet].alive && (r.Method == http.MethodGet || r.Method == http.MethodHead)
-		}
-	}
-	return false
+	return (r.Method == http.MethodGet || r.Method == http.MethodHead) && slices.Contains(probes, r.URL.EscapedPath())
 }
 
 var (
