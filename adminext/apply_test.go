@@ -141,7 +141,8 @@ func TestApplyMistakes(t *testing.T) {
 		"what is there":             {body: operations(`{"kind":"namespace","put":{"name":"default"},"ifVersion":0}`), code: "precondition_failed", text: "exists already"},
 		"a delete of nothing":       {body: operations(service, `{"kind":"route","delete":{"name":"r"}}`), code: "not_found", text: "route not found: r"},
 		"a delete of what is used":  {body: operations(service, `{"kind":"namespace","delete":{"name":"default"}}`), code: "in_use", text: "cannot delete namespace: default"},
-		"more than one change has":  {body: operations(strings.Split(strings.TrimSuffix(strings.Repeat("{} ", state.MaxOps+1), " "), " ")...), code: "too_large", text: "there are 10001 operations"},
+		"more than one change has":  {body: operations(strings.Split(strings.TrimSuffix(strings.Repeat("{} ", state.MaxOps+1), " "), " ")...), code: "too_large", text: "at most 10000 operations can be applied at once; apply"},
+		"no list":                   {body: `{"operations":{}}`, code: "validation_failed", fields: []string{"operations"}, text: "operations must be a list"},
 		"more than a body may have": {body: strings.Repeat(" ", 33<<20), code: "too_large", text: "apply the resources in several parts"},
 	}
 	s := newServer(t)

@@ -1,14 +1,15 @@
-package adminext
+package batch_test
 
 import (
 	"testing"
 
+	"github.com/dgate-io/caddy-dgate/internal/change/batch"
 	"github.com/dgate-io/caddy-dgate/internal/resource"
 )
 
-// FuzzOperations: whatever is sent, it is either refused with a code that is the sender's fault, or
+// FuzzDecode: whatever is sent, it is either refused with a code that is the sender's fault, or
 // it is a list of changes of different resources, complete as far as names go.
-func FuzzOperations(f *testing.F) {
+func FuzzDecode(f *testing.F) {
 	for _, seed := range []string{
 		`{"operations":[{"kind":"service","put":{"name":"s","urls":["http://a"]},"ifVersion":0}]}`,
 		`{"operations":[{"kind":"document","delete":{"id":"a/b","collection":"c","namespace":"n"},"ifVersion":7}]}`,
@@ -20,7 +21,7 @@ func FuzzOperations(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		changes, err := decodeOperations(data, resource.DefaultNamespace)
+		changes, err := batch.Decode(data, resource.DefaultNamespace)
 		if err != nil {
 			switch resource.CodeOf(err) {
 			case resource.BadRequest, resource.ValidationFailed, resource.TooLarge:
