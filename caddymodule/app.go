@@ -90,6 +90,7 @@ type App struct {
 	running  *settings // what the node was configured with, if Start has run
 	proxy    *handlers.Proxy
 	headers  handlers.GlobalHeaders
+	announce *announcer
 	keks     []*keyring.KEK         // of EncryptionKey
 	allowed  []resource.HostPattern // of AllowedDomains
 	objects  manifest.Resources     // of the resource files
@@ -151,6 +152,9 @@ func (a *App) Provision(ctx caddy.Context) (err error) {
 	a.key, a.acquired = key, true
 	if err = a.node.metrics.register(ctx); err != nil {
 		return err
+	}
+	if a.announce, err = newAnnouncer(ctx, a.node); err != nil {
+		return fmt.Errorf("events: %w", err)
 	}
 	a.proxy, err = handlers.NewProxy(ctx, a.node.fetch)
 	return err
@@ -293,6 +297,9 @@ func (a *App) Cleanup() error {
 		return nil
 	}
 	a.acquired = false
+	if a.announce != nil {
+		a.announce.close()
+	}
 	if a.running != nil {
 		a.node.unconfigure(a.running)
 	}

@@ -90,6 +90,9 @@ type node struct {
 	closed   bool
 	cancel   context.CancelFunc
 	followed chan struct{} // closed when Follow has returned
+
+	announcer atomic.Pointer[announcer] // of the newest configuration that has started, or nil
+	announced chan struct{}             // closed when announceAll has returned
 }
 
 // acquire finds or makes the node for key. There is only one node in a process that has a store open.
@@ -129,7 +132,7 @@ func release(key nodeKey) error {
 
 // newNode makes a node without opening anything.
 func newNode(key nodeKey) *node {
-	n := &node{key: key, ready: make(chan struct{}), followed: make(chan struct{})}
+	n := &node{key: key, ready: make(chan struct{}), followed: make(chan struct{}), announced: make(chan struct{})}
 	n.settings.Store(&settings{logger: zap.NewNop()})
 	n.metrics = newMetrics(n)
 	n.store = raftstorage.New(raftstorage.Config{
@@ -276,6 +279,7 @@ func (n *node) serve(ctx context.Context) (opened bool, err error) {
 	following, cancel := context.WithCancel(context.Background())
 	n.started, n.cancel = true, cancel
 	go n.follow(following, follower)
+	go n.announceAll(following, n.store.DB().Subscribe(n.gateway.Table().Index))
 	close(n.ready)
 	n.settings.Load().logger.Info("serving stored resources", zap.String("data", n.key.String()), zap.Uint64("index", n.gateway.Table().Index))
 	return true, nil
@@ -294,12 +298,16 @@ func (n *node) Destruct() error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.closed = true
+	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
+	defer cancel()
 	if n.started {
 		n.cancel()
 		<-n.followed
+		select {
+		case <-n.announced:
+		case <-ctx.Done(): // a handler of events is still busy
+		}
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
-	defer cancel()
 	return n.store.Close(ctx)
 }
 
