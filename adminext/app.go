@@ -25,6 +25,8 @@ type App interface {
 	Ready(ctx context.Context) error
 	// Status describes this node and its cluster. It is called after State.
 	Status(ctx context.Context) (Status, error)
+	// Health tells how the upstreams of a service are. It is called after State.
+	Health(namespace, service string) (ServiceHealth, error)
 	// Snapshot writes a snapshot of the store now.
 	Snapshot(ctx context.Context) error
 	// DefaultNamespace is the namespace of requests that name none, empty if they are refused.

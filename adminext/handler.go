@@ -195,6 +195,9 @@ func (c *call) methodsOf(segments []string) (methods, error) {
 		return nil, pageNotFound()
 	}
 	c.kind, c.key = kind, segments[3:]
+	if isHealth(kind, c.key) {
+		return serviceHealth, nil
+	}
 	inCollection := kind.Scope == resource.InCollection
 	switch len(c.key) {
 	case 0:

@@ -73,6 +73,16 @@ func (a *App) Status(context.Context) (adminext.Status, error) {
 	return status, nil
 }
 
+// Health implements [adminext.App].
+func (a *App) Health(namespace, service string) (adminext.ServiceHealth, error) {
+	found, err := a.node.gateway.Health(namespace, service)
+	health := adminext.ServiceHealth{Checks: append([]string{}, found.Checks...), Upstreams: []adminext.UpstreamHealth{}}
+	for _, up := range found.Upstreams {
+		health.Upstreams = append(health.Upstreams, adminext.UpstreamHealth(up))
+	}
+	return health, err
+}
+
 // Snapshot implements [adminext.App].
 func (a *App) Snapshot(context.Context) error { return a.node.store.Snapshot() }
 

@@ -159,15 +159,38 @@ func TestActiveHealth(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	health := func(service string) (h struct {
+		Checks    []string
+		Upstreams []struct {
+			URL     string
+			Healthy bool
+		}
+	}) {
+		t.Helper()
+		out, err := g.Command(t.Context(), "dgate-cli", "service", "health", service).Output()
+		if err == nil {
+			err = json.Unmarshal(out, &h)
+		}
+		if err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+		return h
+	}
 	settled(map[string]bool{"200a": true, "200b": true})
 	downA.Store(true)
 	settled(map[string]bool{"200b": true})
+	if h := health("up"); h.Upstreams[0].URL != urlA || h.Upstreams[0].Healthy || !h.Upstreams[1].Healthy || h.Checks[0] != "active" {
+		t.Errorf("%+v", h)
+	}
 	downB.Store(true)
 	settled(map[string]bool{"503": true})
 	downA.Store(false)
 	settled(map[string]bool{"200a": true})
 	// Another change elsewhere does not make it forget.
 	g.service("other", nil, urlB)
+	if h := health("other"); len(h.Checks) != 0 || len(h.Upstreams) != 1 {
+		t.Errorf("without checks: %+v", h)
+	}
 	for range 4 {
 		if answer := g.do(harness.Request{URL: "/up"}); answer.Body != "a" {
 			t.Errorf("a change of another service made it forget: %s", answer)

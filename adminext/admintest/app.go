@@ -112,6 +112,14 @@ func (a *App) Status(context.Context) (adminext.Status, error) {
 	return status, nil
 }
 
+// Health implements [adminext.App]: every service has one upstream, which is down.
+func (a *App) Health(namespace, service string) (adminext.ServiceHealth, error) {
+	return adminext.ServiceHealth{
+		Checks:    []string{"active"},
+		Upstreams: []adminext.UpstreamHealth{{URL: "http://" + service + "." + namespace, Address: service + ":80", Fails: 1}},
+	}, nil
+}
+
 // Snapshot implements [adminext.App].
 func (a *App) Snapshot(context.Context) error { return nil }
 

@@ -146,6 +146,12 @@ func TestRequests(t *testing.T) {
 				return err
 			}, request{Method: "GET", Path: "/dgate/api/v1/namespace/a%2Fb"},
 		},
+		"health": {
+			func(ctx context.Context, c *Client) error {
+				_, err := c.Health(ctx, key)
+				return err
+			}, request{Method: "GET", Path: "/dgate/api/v1/service/ns1/s/health"},
+		},
 		"list": {
 			func(ctx context.Context, c *Client) error {
 				_, err := c.List(ctx, resource.MustKind("service"), "")

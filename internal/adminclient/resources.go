@@ -73,6 +73,15 @@ func (c *Client) Get(ctx context.Context, key resource.Key) (json.RawMessage, er
 	return c.Data(ctx, http.MethodGet, path, nil)
 }
 
+// Health reads how the upstreams of a service are.
+func (c *Client) Health(ctx context.Context, service resource.Key) (json.RawMessage, error) {
+	path, err := itemPath(service)
+	if err != nil {
+		return nil, err
+	}
+	return c.Data(ctx, http.MethodGet, append(path, "health"), nil)
+}
+
 // List reads the resources of a kind. within has the values of its key fields but the last: the
 // namespace, which is the default one if empty, and all of them if "*".
 func (c *Client) List(ctx context.Context, kind *resource.Kind, within ...string) (json.RawMessage, error) {

@@ -34,6 +34,8 @@ func TestCommands(t *testing.T) {
 		"delete nothing":                  {line: "ns rm", want: result{1, "", "missing required keys: name\n"}},
 		"delete two":                      {line: "ns rm a b", want: result{1, "", "input error: unexpected argument \"b\"; values are given as key=value\n"}},
 		"delete the absent":               {line: "svc rm zz", want: result{1, "", "404 error from server: service not found: zz\n"}},
+		"health of the absent":            {line: "svc health zz", want: result{1, "", "404 error from server: service not found\n"}},
+		"health":                          {before: []string{"svc mk s urls=http://a"}, line: "svc health s -o yaml", want: result{0, "checks:\n  - active\nupstreams:\n  - url: http://s.default\n    address: s:80\n    healthy: false\n    requests: 0\n    fails: 1\n\n", ""}},
 		"get the absent":                  {line: "ns get zz", want: result{1, "", "404 error from server: namespace not found\n"}},
 		"get by position":                 {before: []string{"ns mk a"}, line: "ns get a -o table", want: result{0, "NAME\na\n\n", ""}},
 		"missing, only those":             {line: "svc mk name=s", want: result{1, "", "missing required keys: urls\n"}},

@@ -32,6 +32,9 @@ var verbs = []verb{
 	{showing, nil, "Show a %s", keyFields, false, runGet},
 }
 
+// health is a verb that only services have.
+var health = verb{"health", nil, "Show how the upstreams of a %s are", keyFields, false, runHealth}
+
 func everyField(k *resource.Kind) (allowed, required []string) {
 	for _, f := range k.Fields {
 		allowed = append(allowed, f.Name)
@@ -79,6 +82,9 @@ func (s *session) nounCommands() []*cobra.Command {
 		}
 		for _, v := range verbs {
 			noun.AddCommand(s.verbCommand(kind, v))
+		}
+		if kind.Name == "service" {
+			noun.AddCommand(s.verbCommand(kind, health))
 		}
 		noun.AddCommand(helpCommand(noun))
 		nouns = append(nouns, noun)
@@ -179,4 +185,12 @@ func runGet(ctx context.Context, s *session, client *adminclient.Client, in *inp
 		return err
 	}
 	return s.print(in.kind, data)
+}
+
+func runHealth(ctx context.Context, s *session, client *adminclient.Client, in *input) error {
+	data, err := client.Health(ctx, in.kind.KeyOf(in.keyValues()...))
+	if err != nil {
+		return err
+	}
+	return s.print(nil, data)
 }
