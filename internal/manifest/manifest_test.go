@@ -144,33 +144,39 @@ func TestDigest(t *testing.T) {
 	if f == "" || f == g {
 		t.Errorf("digests %q and %q", f, g)
 	}
+	// A key that is not there yet does not fit the certificate.
+	dir = unpack(t, "-- f.yaml --\ndomains:\n  - {name: d, patterns: [a.example.com], cert: '{env.CERT}', key: '{env.KEY}'}\n")
+	if Digest([]string{dir + "/f.yaml"}) == "" {
+		t.Error("no digest of a domain")
+	}
 }
 
 func TestMistakes(t *testing.T) {
 	tests := map[string]struct{ file, want string }{
-		"unknown kind":               {"sevices:\n  - name: a\n", `f.yaml:1: "sevices" is not a kind of resource; did you mean services?`},
-		"singular":                   {"service:\n  - name: a\n", `f.yaml:1: "service" is not a kind of resource; did you mean services?`},
-		"not a mapping":              {"- a\n", "f.yaml:1: expected a mapping from kinds (namespaces, services, modules, routes, domains, collections, documents, secrets) to lists"},
-		"not a list":                 {"services:\n  a: b\n", "f.yaml:2: services must be a list"},
-		"not a resource":             {"services:\n  - a\n", "f.yaml:2: a service must be a mapping from fields to values"},
-		"unknown field":              {"services:\n  - name: a\n    urls: [http://a]\n    retires: 2\n", "f.yaml:4: service: retires is not a field of service; did you mean retries?"},
-		"wrong type":                 {"services:\n  - name: a\n    urls: [http://a]\n    retries: many\n", "f.yaml:4: service: retries must be a whole number"},
-		"every mistake":              {"services:\n  - name: a b\n    urls: [ftp://a]\nroutes:\n  - name: r\n    methods: [get]\n", "f.yaml:2: service: name may only have ASCII letters, digits, '.', '_' and '-'\nf.yaml:3: service: urls[0] must have the scheme http, https, h2c, ws or wss\nf.yaml:5: route: paths are required\nf.yaml:6: route: unsupported method: get"},
-		"listed twice":               {"services:\n  - {name: a, urls: [http://a]}\n  - {name: a, urls: [http://b]}\n", "f.yaml:3: service default/a is listed before, at f.yaml:2"},
-		"no such payload":            {"modules:\n  - name: m\n    payloadFile: no.ts\n", "f.yaml:3: module: payloadFile: open no.ts: no such file or directory"},
-		"both payloads":              {"modules:\n  - name: m\n    payload: MQ==\n    payloadFile: m.ts\n", "f.yaml:4: module: payload and payloadFile are given; one is enough"},
-		"payload is not repeated":    {"modules:\n  - name: m\n    payload: '*'\n", "f.yaml:3: module: payload must be base64 (standard alphabet, padded)"},
-		"a variable that is not set": {"secrets:\n  - name: k\n    data: '{env.NOT_SET}'\n", "f.yaml:3: secret: data: the environment variable NOT_SET is not set"},
-		"a variable that is empty":   {"secrets:\n  - name: k\n    data: 'x{env.EMPTY}'\n", "f.yaml:3: secret: data: the environment variable EMPTY is empty"},
-		"a variable elsewhere":       {"services:\n  - name: s\n    urls: ['{env.API_KEY}']\n", "f.yaml:3: service: urls[0] must begin with a scheme: http, https, h2c, ws or wss"},
-		"a secret is not repeated":   {"secrets:\n  - name: k\n    data: [hunter2]\n", "f.yaml:3: secret: data must be a string"},
-		"data that JSON has not":     {"documents:\n  - id: d\n    collection: c\n    data: .nan\n", "f.yaml:4: document: .nan is not a number in JSON"},
-		"deep in a schema":           {"collections:\n  - name: c\n    schema:\n      type: object\n      properties:\n        a b:\n          type: objekt\n", `f.yaml:7: collection: schema.properties["a b"].type must match one of the schemas under anyOf: (1) must be one of "array", "boolean", "integer", "null", "number", "object", "string"; (2) must be an array`},
-		"deep in a list":             {"services:\n  - name: s\n    urls:\n      - http://a\n      - ftp://b\n", "f.yaml:5: service: urls[1] must have the scheme http, https, h2c, ws or wss"},
-		"another spelling":           {"services:\n  - name: s\n    urls: [http://a]\n    retry_timeout: -1s\n", "f.yaml:4: service: retryTimeout must not be negative"},
-		"a key that is a mapping":    {"documents:\n  - id: d\n    collection: c\n    data:\n      ? {a: b}\n      : 1\n", "f.yaml:5: document: a key must be a text"},
-		"not YAML":                   {"services: [\n", "f.yaml: yaml: line 1: did not find expected node content"},
-		"not a key":                  {"namespaces:\n  - {1: 2}\n", "f.yaml:2: namespace: 1 is not a field of namespace; its fields are name, tags"},
+		"unknown kind":                 {"sevices:\n  - name: a\n", `f.yaml:1: "sevices" is not a kind of resource; did you mean services?`},
+		"singular":                     {"service:\n  - name: a\n", `f.yaml:1: "service" is not a kind of resource; did you mean services?`},
+		"not a mapping":                {"- a\n", "f.yaml:1: expected a mapping from kinds (namespaces, services, modules, routes, domains, collections, documents, secrets) to lists"},
+		"not a list":                   {"services:\n  a: b\n", "f.yaml:2: services must be a list"},
+		"not a resource":               {"services:\n  - a\n", "f.yaml:2: a service must be a mapping from fields to values"},
+		"unknown field":                {"services:\n  - name: a\n    urls: [http://a]\n    retires: 2\n", "f.yaml:4: service: retires is not a field of service; did you mean retries?"},
+		"wrong type":                   {"services:\n  - name: a\n    urls: [http://a]\n    retries: many\n", "f.yaml:4: service: retries must be a whole number"},
+		"every mistake":                {"services:\n  - name: a b\n    urls: [ftp://a]\nroutes:\n  - name: r\n    methods: [get]\n", "f.yaml:2: service: name may only have ASCII letters, digits, '.', '_' and '-'\nf.yaml:3: service: urls[0] must have the scheme http, https, h2c, ws or wss\nf.yaml:5: route: paths are required\nf.yaml:6: route: unsupported method: get"},
+		"listed twice":                 {"services:\n  - {name: a, urls: [http://a]}\n  - {name: a, urls: [http://b]}\n", "f.yaml:3: service default/a is listed before, at f.yaml:2"},
+		"no such payload":              {"modules:\n  - name: m\n    payloadFile: no.ts\n", "f.yaml:3: module: payloadFile: open no.ts: no such file or directory"},
+		"both payloads":                {"modules:\n  - name: m\n    payload: MQ==\n    payloadFile: m.ts\n", "f.yaml:4: module: payload and payloadFile are given; one is enough"},
+		"payload is not repeated":      {"modules:\n  - name: m\n    payload: '*'\n", "f.yaml:3: module: payload must be base64 (standard alphabet, padded)"},
+		"a variable that is not set":   {"secrets:\n  - name: k\n    data: '{env.NOT_SET}'\n", "f.yaml:3: secret: data: the environment variable NOT_SET is not set"},
+		"a variable that is empty":     {"secrets:\n  - name: k\n    data: 'x{env.EMPTY}'\n", "f.yaml:3: secret: data: the environment variable EMPTY is empty"},
+		"a variable elsewhere":         {"services:\n  - name: s\n    urls: ['{env.API_KEY}']\n", "f.yaml:3: service: urls[0] must begin with a scheme: http, https, h2c, ws or wss"},
+		"a variable in a domain's key": {"domains:\n  - name: d\n    patterns: [a.example.com]\n    cert: x\n    key: '{env.NOT_SET}'\n", "f.yaml:5: domain: key: the environment variable NOT_SET is not set"},
+		"a secret is not repeated":     {"secrets:\n  - name: k\n    data: [hunter2]\n", "f.yaml:3: secret: data must be a string"},
+		"data that JSON has not":       {"documents:\n  - id: d\n    collection: c\n    data: .nan\n", "f.yaml:4: document: .nan is not a number in JSON"},
+		"deep in a schema":             {"collections:\n  - name: c\n    schema:\n      type: object\n      properties:\n        a b:\n          type: objekt\n", `f.yaml:7: collection: schema.properties["a b"].type must match one of the schemas under anyOf: (1) must be one of "array", "boolean", "integer", "null", "number", "object", "string"; (2) must be an array`},
+		"deep in a list":               {"services:\n  - name: s\n    urls:\n      - http://a\n      - ftp://b\n", "f.yaml:5: service: urls[1] must have the scheme http, https, h2c, ws or wss"},
+		"another spelling":             {"services:\n  - name: s\n    urls: [http://a]\n    retry_timeout: -1s\n", "f.yaml:4: service: retryTimeout must not be negative"},
+		"a key that is a mapping":      {"documents:\n  - id: d\n    collection: c\n    data:\n      ? {a: b}\n      : 1\n", "f.yaml:5: document: a key must be a text"},
+		"not YAML":                     {"services: [\n", "f.yaml: yaml: line 1: did not find expected node content"},
+		"not a key":                    {"namespaces:\n  - {1: 2}\n", "f.yaml:2: namespace: 1 is not a field of namespace; its fields are name, tags"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
