@@ -127,14 +127,34 @@ func (im *importer) write(objs []resource.Object) error {
 	return im.session.writeDir(im.dir, false, objs)
 }
 
-// report lists what was left out.
+// report lists what was left out. Documents of one collection, for one reason, share a line.
 func (im *importer) report() error {
 	if len(im.left) == 0 {
 		return nil
 	}
 	fmt.Fprintln(im.session.stderr, "not imported:")
+	count := map[original.Unread]int{}
 	for _, u := range im.left {
-		fmt.Fprintf(im.session.stderr, "  %s\n", oneLine(u.Key.String()+": "+u.Why))
+		count[inGeneral(u)]++
+	}
+	for _, u := range im.left {
+		n, more := count[inGeneral(u)], ""
+		delete(count, inGeneral(u))
+		switch {
+		case n == 0:
+			continue // with the first of them
+		case n > 1:
+			more = fmt.Sprintf(" (and %d more)", n-1)
+		}
+		fmt.Fprintf(im.session.stderr, "  %s\n", oneLine(u.Key.String()+": "+u.Why+more))
 	}
 	return exitError{code: exitIncomplete}
+}
+
+// inGeneral is equal for documents of a collection that are left out for the same reason.
+func inGeneral(u original.Unread) original.Unread {
+	if kind := resource.MustKind(u.Key.Kind); kind.Scope == resource.InCollection {
+		u.Key.Name = resource.InThatCollection(kind.KeyValues(u.Key)[1])
+	}
+	return u
 }

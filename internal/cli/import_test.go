@@ -84,8 +84,9 @@ func TestImportReferences(t *testing.T) {
 	sh := newShell(t, nil)
 	from := originaltest.Start(t)
 	from.Resources["shop"]["service"][1]["urls"] = []string{"ftp://users"}
+	from.Resources["shop"]["collection"][0]["schema"] = originaltest.Resource{"type": "zzz"}
 	got := sh.run(t, "import -n shop --from "+from.URL())
-	for _, want := range []string{"  service shop/users: urls[0]: must have the scheme", "  route shop/users: service: service not found: users\n"} {
+	for _, want := range []string{"  service shop/users: urls[0]: must have the scheme", "  route shop/users: service: service not found: users\n", "  document shop/carts/c0000: its collection is left out (and 1202 more)\n"} {
 		if !strings.Contains(got.Stderr, want) || got.Code != 2 {
 			t.Errorf("%d without %q:\n%s", got.Code, want, got.Stderr)
 		}

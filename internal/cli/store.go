@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -23,8 +22,12 @@ func (im *importer) store(cmd *cobra.Command, objs []resource.Object) error {
 		return err
 	}
 	defer client.Close()
-	var plans []*plan
-	for _, part := range parts(objs) {
+	first, err := im.accepted(cmd.Context(), client, slices.DeleteFunc(slices.Clone(objs), isDocument))
+	if err != nil {
+		return err
+	}
+	plans := []*plan{first}
+	for _, part := range parts(im.housed(objs, first)) {
 		p, err := im.accepted(cmd.Context(), client, part)
 		if err != nil {
 			return err
@@ -61,40 +64,58 @@ const (
 	partSize  = 8 << 20
 )
 
-// parts splits resources into what is stored at once: first all but documents, then documents,
-// each time with the collections that they are in, and the namespaces of those, so that a part can
-// be planned before any other is stored.
-func parts(objs []resource.Object) [][]resource.Object {
-	var first, part []resource.Object
-	parents := map[resource.Key]resource.Object{} // namespaces and collections
-	added := map[resource.Key]bool{}              // those in the part
-	var all [][]resource.Object
-	size := 0
+func isDocument(obj resource.Object) bool { return obj.Key().Kind == "document" }
+
+// housed is a document with the namespace and the collection that it is in.
+type housed struct {
+	*resource.Document
+	in []resource.Object
+}
+
+// housed gives the documents whose collections are accepted.
+func (im *importer) housed(objs []resource.Object, accepted *plan) []housed {
+	there := map[resource.Key]resource.Object{}
+	for _, op := range accepted.ops {
+		there[op.Put.Key()] = op.Put
+	}
+	var all []housed
 	for _, obj := range objs {
-		document, ok := obj.(*resource.Document)
+		d, ok := obj.(*resource.Document)
 		if !ok {
-			first = append(first, obj)
-			parents[obj.Key()] = obj
 			continue
 		}
-		if len(part) >= partCount || size+len(document.Data) > partSize && size > 0 {
+		namespace := there[resource.Key{Kind: "namespace", Name: d.Namespace}]
+		collection := there[resource.Key{Kind: "collection", Namespace: d.Namespace, Name: d.Collection}]
+		if namespace == nil || collection == nil {
+			im.leave(d.Key(), "its collection is left out")
+			continue
+		}
+		all = append(all, housed{d, []resource.Object{namespace, collection}})
+	}
+	return all
+}
+
+// parts splits documents into what is stored at once. What they are in is in each part, so that it
+// can be planned before anything is stored.
+func parts(documents []housed) (all [][]resource.Object) {
+	var part []resource.Object
+	size, added := 0, map[resource.Object]bool{}
+	for _, d := range documents {
+		if len(part) >= partCount || size+len(d.Data) > partSize && size > 0 {
 			all, part, size = append(all, part), nil, 0
 			clear(added)
 		}
-		for _, key := range []resource.Key{
-			{Kind: "namespace", Name: document.Namespace}, {Kind: "collection", Namespace: document.Namespace, Name: document.Collection},
-		} {
-			if parent := parents[key]; parent != nil && !added[key] {
-				part = append(part, parent)
-				added[key] = true
+		for _, obj := range d.in {
+			if !added[obj] {
+				part, added[obj] = append(part, obj), true
 			}
 		}
-		part, size = append(part, document), size+len(document.Data)
+		part, size = append(part, d.Document), size+len(d.Data)
 	}
 	if len(part) > 0 {
 		all = append(all, part)
 	}
-	return slices.Insert(all, 0, first)
+	return all
 }
 
 // accepted plans a part, without what the server refuses. What refers to that is refused in turn.
@@ -113,22 +134,25 @@ func (im *importer) accepted(ctx context.Context, client *adminclient.Client, ob
 		if len(reasons) == 0 {
 			return nil, err
 		}
-		for _, i := range slices.Backward(slices.Sorted(maps.Keys(reasons))) {
-			if i >= len(p.ops) {
-				return nil, err
+		var kept []adminclient.Operation
+		for i, op := range p.ops {
+			if why := reasons[i]; why != nil {
+				im.leave(op.Put.Key(), strings.Join(why, "; "))
+			} else {
+				kept = append(kept, op)
 			}
-			im.leave(p.ops[i].Put.Key(), reasons[i])
-			p.ops = slices.Delete(p.ops, i, i+1)
 		}
+		if len(kept) == len(p.ops) {
+			return nil, err
+		}
+		p.ops = kept
 	}
 	return p, nil
 }
 
-// leave notes what is not imported, each once.
-func (im *importer) leave(key resource.Key, why []string) {
-	if !slices.ContainsFunc(im.left, func(u original.Unread) bool { return u.Key == key && u.Why == strings.Join(why, "; ") }) {
-		im.left = append(im.left, original.Unread{Key: key, Why: strings.Join(why, "; ")})
-	}
+// leave notes what is not imported.
+func (im *importer) leave(key resource.Key, why string) {
+	im.left = append(im.left, original.Unread{Key: key, Why: why})
 }
 
 // refusals says which operations a server has refused, and why.
