@@ -57,10 +57,8 @@ func (w *Writer) Plan(ctx context.Context, changes ...Change) (Plan, error) {
 // compared is a sealing that encrypts nothing: a value that is stored already keeps its text, and
 // any other has one that nothing is stored as.
 func (w *Writer) compared(key resource.Key, field, old, plain string) (string, error) {
-	if w.Sealer != nil && old != "" {
-		if known, err := w.Sealer.Open(key, field, old); err == nil && known == plain {
-			return old, nil
-		}
+	if w.sealedAlready(key, field, old, plain) {
+		return old, nil
 	}
 	return resource.Redacted, nil
 }

@@ -31,13 +31,20 @@ func (w *Writer) sealed(ctx context.Context) sealing {
 		if w.Sealer == nil {
 			return "", errors.New("secrets cannot be stored here: there is nothing to encrypt them with")
 		}
-		if old != "" {
-			if known, err := w.Sealer.Open(key, field, old); err == nil && known == plain {
-				return old, nil
-			}
+		if w.sealedAlready(key, field, old, plain) {
+			return old, nil
 		}
 		return w.Sealer.Seal(ctx, key, field, plain)
 	}
+}
+
+// sealedAlready tells whether a stored text is that of a value.
+func (w *Writer) sealedAlready(key resource.Key, field, old, plain string) bool {
+	if w.Sealer == nil || old == "" {
+		return false
+	}
+	known, err := w.Sealer.Open(key, field, old)
+	return err == nil && known == plain
 }
 
 // keeper is a resource whose other fields have to fit a secret field that is kept.

@@ -77,8 +77,15 @@ func TestSecrets(t *testing.T) {
 				}
 			}
 			sealed := seal.count.Load()
+			plan, planErr := w.Plan(t.Context(), tt.changes...)
+			if seal.count.Load() != sealed {
+				t.Error("something was encrypted for a plan")
+			}
 			results, err := w.Apply(t.Context(), tt.changes...)
 			if tt.want != "" {
+				if planErr == nil || planErr.Error() != tt.want {
+					t.Errorf("error of the plan %v, want %s", planErr, tt.want)
+				}
 				if err == nil || err.Error() != tt.want || resource.CodeOf(err) != resource.ValidationFailed {
 					t.Errorf("error %v, want %s", err, tt.want)
 				}
@@ -89,6 +96,10 @@ func TestSecrets(t *testing.T) {
 			}
 			if err != nil {
 				t.Fatal(err)
+			}
+			// A plan is for changes of different resources.
+			if planErr != nil || len(tt.changes) == 1 && plan.Each[0].Changed != tt.changed {
+				t.Errorf("plan %+v, %v", plan, planErr)
 			}
 			last := results.Each[len(results.Each)-1]
 			if last.Changed != tt.changed {
