@@ -61,12 +61,12 @@ func runExample(t *testing.T, dir string) {
 }
 
 // localAddress is what the files of examples listen on, and connect to.
-var localAddress = regexp.MustCompile(`localhost:\d+`)
+var localAddress = regexp.MustCompile(`localhost:\d+|:8080\b`)
 
 // copyExample copies an example, with addresses that are free.
 func copyExample(t *testing.T, dir string, c *harness.Caddy) string {
 	place := t.TempDir()
-	addresses := map[string]string{"localhost:2019": host(c.Admin), "localhost:8080": host(c.Site)}
+	addresses := map[string]string{"localhost:2019": host(c.Admin), "localhost:8080": host(c.Site), ":8080": ":" + c.Env()["SITE_PORT"]}
 	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
