@@ -1,7 +1,9 @@
 package tests
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -159,13 +161,15 @@ func TestActiveHealth(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	health := func(service string) (h struct {
+	type upstream struct {
+		URL     string
+		Healthy bool
+	}
+	type found struct {
 		Checks    []string
-		Upstreams []struct {
-			URL     string
-			Healthy bool
-		}
-	}) {
+		Upstreams []upstream
+	}
+	health := func(service string) (h found) {
 		t.Helper()
 		out, err := g.Command(t.Context(), "dgate-cli", "service", "health", service).Output()
 		if err == nil {
@@ -420,7 +424,39 @@ func TestProxyChanges(t *testing.T) {
 	if n := goroutinesIn(g, "activeHealthChecker"); n != 1 {
 		t.Errorf("the health of %d services is checked", n)
 	}
-	for _, path := range []string{"route/default/up", "service/default/up"} {
+	g.route("slow", "up", "export const requestModifier = () => new Promise((resolve) => setTimeout(resolve, 1000))", nil)
+	slow := takeOff(g, "a request whose upstream is not chosen yet", func(ctx context.Context, begun func(), _ <-chan struct{}) error {
+		begun()
+		answer, err := harness.Do(ctx, harness.Request{URL: g.Site + "/slow"})
+		if err == nil && answer.Status != http.StatusOK {
+			err = errors.New(answer.String())
+		}
+		return err
+	})
+	if err := <-slow.begun; err != nil {
+		t.Fatal(err)
+	}
+	if err := harness.Await(func() error {
+		if goroutinesIn(g, "handlers.(*Gateway).ServeHTTP") == len(sockets) {
+			return errors.New("it has not arrived")
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if err := g.Write(strings.Replace(caddyfile, "dgate\n}", "header X-Reloaded yes\n\tdgate\n}", 1)); err != nil {
+		t.Fatal(err)
+	}
+	if err := g.Reload(); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-slow.landed; err != nil {
+		t.Error(err)
+	}
+	if n := goroutinesIn(g, "activeHealthChecker"); n != 1 {
+		t.Errorf("after a reload the health of %d services is checked", n)
+	}
+	for _, path := range []string{"route/default/slow", "route/default/up", "service/default/up"} {
 		if answer := g.do(harness.Request{Method: http.MethodDelete, URL: g.Admin + "/dgate/api/v1/" + path}); answer.Status != http.StatusNoContent {
 			t.Fatal(answer)
 		}

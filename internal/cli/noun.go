@@ -32,9 +32,6 @@ var verbs = []verb{
 	{showing, nil, "Show a %s", keyFields, false, runGet},
 }
 
-// health is a verb that only services have.
-var health = verb{"health", nil, "Show how the upstreams of a %s are", keyFields, false, runHealth}
-
 func everyField(k *resource.Kind) (allowed, required []string) {
 	for _, f := range k.Fields {
 		allowed = append(allowed, f.Name)
@@ -84,7 +81,7 @@ func (s *session) nounCommands() []*cobra.Command {
 			noun.AddCommand(s.verbCommand(kind, v))
 		}
 		if kind.Name == "service" {
-			noun.AddCommand(s.verbCommand(kind, health))
+			noun.AddCommand(s.verbCommand(kind, verb{"health", nil, "Show how the upstreams of a %s are", keyFields, false, runHealth}))
 		}
 		noun.AddCommand(helpCommand(noun))
 		nouns = append(nouns, noun)

@@ -1,6 +1,7 @@
 package resource
 
 import (
+	"bytes"
 	"strings"
 	"testing"
 
@@ -68,4 +69,31 @@ func proxyMembers(names ...string) []string {
 		all = append(all, "proxy."+name+" is not one of the members of proxy; there are "+proxyList)
 	}
 	return all
+}
+
+// FuzzProxy holds that what is accepted stays accepted as it is stored, and has no placeholder
+// where Caddy would look for one.
+func FuzzProxy(f *testing.F) {
+	for _, seed := range []string{
+		`{"load_balancing":{"selection_policy":{"policy":"header","field":"X","fallback":{"policy":"first"}}}}`,
+		`{"health_checks":{"active":{"uri":"/","expect_body":"a{3}"},"passive":{"fail_duration":"1m"}}}`,
+		`{"headers":{"request":{"set":{"Host":["a"]}},"response":{"replace":{"A":[{"search":"a"}]}}}}`,
+		`{"transport":{"protocol":"http","versions":["2"]},"flush_interval":-1,"request_buffers":1}`,
+		`{"headers":{"request":{"set":{"A":["{env.X}"]}}}}`, `null`, `{}`, `[`,
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		s := &Service{Name: "s", Namespace: "n", URLs: []string{"http://a", "https://b"}, Proxy: data}
+		if s.Validate() != nil {
+			t.Skip()
+		}
+		again := *s
+		if err := again.Validate(); err != nil || !bytes.Equal(again.Proxy, s.Proxy) {
+			t.Errorf("%s becomes %s: %v", s.Proxy, again.Proxy, err)
+		}
+		if bytes.Contains(s.Proxy, []byte("{env.")) && !bytes.Contains(s.Proxy, []byte("expect_body")) {
+			t.Errorf("it has a placeholder: %s", s.Proxy)
+		}
+	})
 }
