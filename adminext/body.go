@@ -34,8 +34,10 @@ func readUpTo(limit int64, hint string, w http.ResponseWriter, r *http.Request) 
 	deadline := http.NewResponseController(w)
 	body := http.MaxBytesReader(w, r.Body, limit)
 	data, err := io.ReadAll(&patientReader{from: body, deadline: deadline.SetReadDeadline, start: time.Now()})
+	// The change itself may take as long as it takes: no deadline of the upload may end it. A time
+	// that is far away rather than none, for which a site with read_body would put its own back.
 	// Not every writer has deadlines; then there was none to move either.
-	_ = deadline.SetReadDeadline(time.Time{})
+	_ = deadline.SetReadDeadline(time.Now().Add(time.Hour))
 	var over *http.MaxBytesError
 	switch {
 	case errors.As(err, &over):
