@@ -3,7 +3,7 @@
 #   docker build -t dgate .
 #   docker run -p 8080:8080 -v dgate-data:/data -v dgate-config:/config dgate
 
-FROM golang:1.26-bookworm AS build
+FROM golang:1.26 AS build
 WORKDIR /src
 COPY go.mod go.sum ./
 RUN go mod download
