@@ -14,13 +14,6 @@ import (
 	"github.com/dgate-io/caddy-dgate/internal/resource"
 )
 
-// router finds the plan of a request in one namespace. chi matches the pattern; what a pattern
-// and method stand for is looked up afterwards.
-type router struct {
-	mux   *chi.Mux
-	plans map[string]map[string]*Plan // method, pattern
-}
-
 // Match is a plan together with how a request fits its pattern.
 type Match struct {
 	// Plan is what to do with the request.
@@ -101,18 +94,6 @@ func unescape(escaped string) string {
 		return escaped
 	}
 	return text
-}
-
-// find looks a path up; GET routes answer HEAD unless another route does.
-func (rt *router) find(rctx *chi.Context, method, path string) (*Plan, string) {
-	rctx.Reset()
-	if pattern := rt.mux.Find(rctx, method, path); pattern != "" {
-		return rt.plans[method][pattern], pattern
-	}
-	if method == http.MethodHead {
-		return rt.find(rctx, http.MethodGet, path)
-	}
-	return nil, ""
 }
 
 // noMatch tells a wrong path from a wrong method.

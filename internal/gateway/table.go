@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"net/http"
 
-	"github.com/go-chi/chi/v5"
-
 	"github.com/dgate-io/caddy-dgate/internal/hook"
 	"github.com/dgate-io/caddy-dgate/internal/resource"
 )
@@ -115,8 +113,7 @@ func compile(objs *objects, prev *namespace, unit func([]*resource.Module) *code
 	}()
 	n := &namespace{
 		res: objs.namespace, services: make(map[string]*service, len(objs.services)), plans: make(map[string]*Plan, len(objs.routes)),
-		view:   &hook.Namespace{Name: objs.namespace.Name, Tags: objs.namespace.Tags},
-		router: &router{mux: chi.NewRouter(), plans: map[string]map[string]*Plan{}},
+		view: &hook.Namespace{Name: objs.namespace.Name, Tags: objs.namespace.Tags},
 	}
 	for name, res := range objs.services {
 		var before *service
@@ -139,9 +136,9 @@ func compile(objs *objects, prev *namespace, unit func([]*resource.Module) *code
 		if plan.stats = prev.statsOf(route.Name); plan.stats == nil {
 			plan.stats = new(RouteStats)
 		}
-		n.router.add(plan)
 		n.plans[route.Name] = plan
 	}
+	n.router = newRouter(n.plans, prev)
 	return n, nil
 }
 
@@ -175,21 +172,6 @@ func (n *namespace) plan(route *resource.Route, objs *objects, unit func([]*reso
 		p.names.Module = route.Modules[0]
 	}
 	return p, nil
-}
-
-// add makes the router find a plan.
-func (rt *router) add(p *Plan) {
-	for _, method := range p.route.EachMethod() {
-		plans := rt.plans[method]
-		if plans == nil {
-			plans = map[string]*Plan{}
-			rt.plans[method] = plans
-		}
-		for _, pattern := range p.route.Paths {
-			rt.mux.Method(method, pattern, http.HandlerFunc(http.NotFound)) // never called: find asks for the pattern
-			plans[pattern] = p
-		}
-	}
 }
 
 func routeView(r *resource.Route) *hook.Route {
