@@ -7,14 +7,14 @@ import (
 	"github.com/prometheus/common/expfmt"
 )
 
-// metrics are those of DGate, and nothing else that Caddy counts, in the format that the client asks for.
+// metrics are those of DGate, and nothing else that Caddy counts, in the text format of Prometheus.
 func metrics(c *call) (*reply, error) {
 	families, err := c.app.Metrics().Gather()
 	if err != nil {
 		return nil, err
 	}
 	var buf bytes.Buffer
-	format := expfmt.Negotiate(c.r.Header)
+	format := expfmt.NewFormat(expfmt.TypeTextPlain)
 	enc := expfmt.NewEncoder(&buf, format)
 	for _, family := range families {
 		if err := enc.Encode(family); err != nil {

@@ -16,38 +16,27 @@ import (
 // Labels are names of resources, and what is known beforehand: never anything that clients send.
 type metrics struct {
 	node     *node
-	registry *prometheus.Registry   // with these and no others
-	failures *prometheus.CounterVec // of scripts
+	registry *prometheus.Registry // with these and no others
+	descs    descs                // of what follows, and of store
 	store    storeMetrics
+	failures *prometheus.CounterVec // of scripts
+
+	requests, request          *prometheus.Desc
+	upstream, upstreamFailures *prometheus.Desc
+	hook, hookFailures         *prometheus.Desc
+	vms, idle                  *prometheus.Desc
+	table, build, built        *prometheus.Desc
 }
 
-// desc describes a metric of DGate.
-func desc(name, help string, labels ...string) *prometheus.Desc {
-	return prometheus.NewDesc("dgate_"+name, help, labels, nil)
-}
+// descs describe metrics that are read from elsewhere when they are asked for.
+type descs []*prometheus.Desc
 
-// The metrics that are read from the gateway when they are asked for.
-var (
-	descRequests = desc("requests_total",
-		"Requests that were answered, by the route that took them. Without a route, none did.", "namespace", "route", "code")
-	descRequest = desc("request_duration_seconds",
-		"How long requests took, until the end of their answer.", "namespace", "route")
-	descUpstream = desc("upstream_duration_seconds",
-		"How long attempts to reach an upstream took, until the headers of its answer or the failure.", "namespace", "service")
-	descUpstreamFailures = desc("upstream_failures_total",
-		"Attempts to reach an upstream that brought no answer.", "namespace", "service")
-	descHook = desc("hook_duration_seconds",
-		"How long hooks took, waiting included.", "namespace", "module", "hook")
-	descHookFailures = desc("hook_failures_total",
-		"Hooks that failed.", "namespace", "module", "hook")
-	descVMs     = desc("script_vms", "JavaScript VMs that there are.")
-	descVMsIdle = desc("script_vms_idle", "JavaScript VMs that wait for a request.")
-	descTable   = desc("table_index", "Index of the last change that requests are routed by.")
-	descBuilds  = desc("table_build_duration_seconds",
-		"How long it took to compile changes of resources.")
-	descBuilt = desc("table_last_build_successful",
-		"1 if all resources are routed by as they are stored, 0 if some could not be compiled and their previous form serves.")
-)
+// add describes one more.
+func (d *descs) add(name, help string, labels ...string) *prometheus.Desc {
+	desc := prometheus.NewDesc("dgate_"+name, help, labels, nil)
+	*d = append(*d, desc)
+	return desc
+}
 
 // newMetrics makes the metrics of n.
 func newMetrics(n *node) *metrics {
@@ -57,8 +46,20 @@ func newMetrics(n *node) *metrics {
 			Namespace: "dgate", Subsystem: "script", Name: "failures_total",
 			Help: "Calls, loads and compilations of scripts that have failed, by what went wrong and the hook that was called. Without a hook, none was.",
 		}, []string{"kind", "hook"}),
-		store: newStoreMetrics(),
 	}
+	d := &m.descs
+	m.requests = d.add("requests_total", "Requests that were answered, by the route that took them. Without a route, none did.", "namespace", "route", "code")
+	m.request = d.add("request_duration_seconds", "How long requests took, until the end of their answer.", "namespace", "route")
+	m.upstream = d.add("upstream_duration_seconds", "How long attempts to reach an upstream took, until the headers of its answer or the failure.", "namespace", "service")
+	m.upstreamFailures = d.add("upstream_failures_total", "Attempts to reach an upstream that brought no answer.", "namespace", "service")
+	m.hook = d.add("hook_duration_seconds", "How long hooks took, waiting included.", "namespace", "module", "hook")
+	m.hookFailures = d.add("hook_failures_total", "Hooks that failed.", "namespace", "module", "hook")
+	m.vms = d.add("script_vms", "JavaScript VMs that there are.")
+	m.idle = d.add("script_vms_idle", "JavaScript VMs that wait for a request.")
+	m.table = d.add("table_index", "Index of the last change that requests are routed by.")
+	m.build = d.add("table_build_duration_seconds", "How long it took to compile changes of resources.")
+	m.built = d.add("table_last_build_successful", "1 if all resources are routed by as they are stored, 0 if some could not be compiled and their previous form serves.")
+	m.store = newStoreMetrics(d)
 	m.registry.MustRegister(m)
 	return m
 }
@@ -73,10 +74,7 @@ func (m *metrics) register(ctx caddy.Context) error { return ctx.GetMetricsRegis
 
 // Describe implements [prometheus.Collector].
 func (m *metrics) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range [...]*prometheus.Desc{
-		descRequests, descRequest, descUpstream, descUpstreamFailures, descHook, descHookFailures,
-		descVMs, descVMsIdle, descTable, descBuilds, descBuilt,
-	} {
+	for _, d := range m.descs {
 		out <- d
 	}
 	m.failures.Describe(out)
@@ -89,29 +87,29 @@ func (m *metrics) Collect(out chan<- prometheus.Metric) {
 	g := m.node.gateway
 	for name, s := range g.Routes() {
 		for status, count := range s.Answers() {
-			out <- counter(descRequests, count, name.Namespace, name.Route, strconv.Itoa(status))
+			out <- counter(m.requests, count, name.Namespace, name.Route, strconv.Itoa(status))
 		}
-		collectDurations(out, descRequest, &s.Took, name.Namespace, name.Route)
+		collectDurations(out, m.request, &s.Took, name.Namespace, name.Route)
 	}
 	for name, s := range g.Services() {
-		if collectDurations(out, descUpstream, &s.Took, name.Namespace, name.Service) {
-			out <- counter(descUpstreamFailures, s.Failures.Load(), name.Namespace, name.Service)
+		if collectDurations(out, m.upstream, &s.Took, name.Namespace, name.Service) {
+			out <- counter(m.upstreamFailures, s.Failures.Load(), name.Namespace, name.Service)
 		}
 	}
 	for name, s := range g.Hooks() {
-		if collectDurations(out, descHook, &s.Took, name.Namespace, name.Module, name.Hook) {
-			out <- counter(descHookFailures, s.Failures.Load(), name.Namespace, name.Module, name.Hook)
+		if collectDurations(out, m.hook, &s.Took, name.Namespace, name.Module, name.Hook) {
+			out <- counter(m.hookFailures, s.Failures.Load(), name.Namespace, name.Module, name.Hook)
 		}
 	}
 	total, idle := g.VMs()
-	out <- gauge(descVMs, float64(total))
-	out <- gauge(descVMsIdle, float64(idle))
+	out <- gauge(m.vms, float64(total))
+	out <- gauge(m.idle, float64(idle))
 	m.failures.Collect(out)
 	if m.node.open() {
 		index, problem := g.Progress()
-		out <- gauge(descTable, float64(index))
-		collectDurations(out, descBuilds, g.Builds())
-		out <- gauge(descBuilt, truth(problem == nil))
+		out <- gauge(m.table, float64(index))
+		collectDurations(out, m.build, g.Builds())
+		out <- gauge(m.built, truth(problem == nil))
 		m.store.collect(out, m.node.store)
 	}
 }

@@ -17,19 +17,12 @@ type storeMetrics struct {
 	proposals *prometheus.CounterVec
 	proposal  prometheus.Histogram
 	apply     prometheus.Histogram
+
+	applied, last, size, works, snapshot, snapshotTime *prometheus.Desc
 }
 
-// The metrics that are read from the store when they are asked for.
-var (
-	descApplied      = desc("store_applied_index", "Index of the last change that this node has applied.")
-	descLast         = desc("store_last_index", "Index of the last entry in this node's log.")
-	descSize         = desc("store_size_bytes", "Size of the database with the applied state.")
-	descWorks        = desc("store_writable", "1 if the store can be written, 0 if its storage fails or this node applies no changes.")
-	descSnapshot     = desc("store_snapshot_index", "Index of the newest snapshot, 0 if there is none.")
-	descSnapshotTime = desc("store_snapshot_timestamp_seconds", "When the newest snapshot was taken.")
-)
-
-func newStoreMetrics() storeMetrics {
+// newStoreMetrics makes the metrics and adds to d those that are read when they are asked for.
+func newStoreMetrics(d *descs) storeMetrics {
 	bounds := make([]float64, len(gateway.Bounds))
 	for i, bound := range gateway.Bounds {
 		bounds[i] = bound.Seconds()
@@ -46,13 +39,17 @@ func newStoreMetrics() storeMetrics {
 		}, []string{"result"}),
 		proposal: durations("proposal_duration_seconds", "How long it took until a proposed change was applied here, or refused."),
 		apply:    durations("apply_duration_seconds", "How long it took to apply changes, which may be several at once."),
+
+		applied:      d.add("store_applied_index", "Index of the last change that this node has applied."),
+		last:         d.add("store_last_index", "Index of the last entry in this node's log."),
+		size:         d.add("store_size_bytes", "Size of the database with the applied state."),
+		works:        d.add("store_writable", "1 if the store can be written, 0 if its storage fails or this node applies no changes."),
+		snapshot:     d.add("store_snapshot_index", "Index of the newest snapshot, 0 if there is none."),
+		snapshotTime: d.add("store_snapshot_timestamp_seconds", "When the newest snapshot was taken."),
 	}
 }
 
 func (m *storeMetrics) describe(out chan<- *prometheus.Desc) {
-	for _, d := range [...]*prometheus.Desc{descApplied, descLast, descSize, descWorks, descSnapshot, descSnapshotTime} {
-		out <- d
-	}
 	m.proposals.Describe(out)
 	m.proposal.Describe(out)
 	m.apply.Describe(out)
@@ -61,15 +58,15 @@ func (m *storeMetrics) describe(out chan<- *prometheus.Desc) {
 // collect is called while the store is open, or closing.
 func (m *storeMetrics) collect(out chan<- prometheus.Metric, store *raftstorage.Node) {
 	status := store.Status()
-	out <- gauge(descApplied, float64(status.Applied))
-	out <- gauge(descLast, float64(status.LastIndex))
+	out <- gauge(m.applied, float64(status.Applied))
+	out <- gauge(m.last, float64(status.LastIndex))
 	if db := store.DB(); db != nil {
-		out <- gauge(descSize, float64(db.Size()))
+		out <- gauge(m.size, float64(db.Size()))
 	}
-	out <- gauge(descWorks, truth(status.StorageFailed == "" && status.Halted == ""))
-	out <- gauge(descSnapshot, float64(status.SnapshotIndex))
+	out <- gauge(m.works, truth(status.StorageFailed == "" && status.Halted == ""))
+	out <- gauge(m.snapshot, float64(status.SnapshotIndex))
 	if !status.SnapshotTime.IsZero() {
-		out <- gauge(descSnapshotTime, float64(status.SnapshotTime.UnixMilli())/1000)
+		out <- gauge(m.snapshotTime, float64(status.SnapshotTime.UnixMilli())/1000)
 	}
 	m.proposals.Collect(out)
 	m.proposal.Collect(out)

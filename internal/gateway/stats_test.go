@@ -86,7 +86,7 @@ func BenchmarkMeasure(b *testing.B) {
 	type key int // as many values as Caddy has in the context of a request
 	ctx := b.Context()
 	for i := range 8 {
-		ctx = context.WithValue(ctx, key(i), i)
+		ctx = context.WithValue(ctx, key(i), i) //nolint:fatcontext // that is what is wanted
 	}
 	b.ReportAllocs()
 	for b.Loop() {
