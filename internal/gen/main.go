@@ -38,7 +38,7 @@ func run() error {
 		if err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
-		if err := os.WriteFile(name, text, 0o644); err != nil {
+		if err := os.WriteFile(name, text, 0o644); err != nil { //nolint:gosec // all may read the repository
 			return err
 		}
 	}
