@@ -163,6 +163,13 @@ func TestSite(t *testing.T) {
 			time.Sleep(50 * time.Millisecond) //nolint:forbidigo // as a slow upstream does
 		}
 	}
+	// stalls writes a part and then waits for the rest, as the reverse proxy does.
+	stalls := func(w http.ResponseWriter, r *http.Request) error {
+		_, _ = io.WriteString(w, "a")
+		w.(http.Flusher).Flush()
+		<-r.Context().Done()
+		panic(http.ErrAbortHandler)
+	}
 	plain := "Content-Length: 4 Content-Type: text/plain|"
 	tests := map[string]struct {
 		code   string
@@ -199,6 +206,8 @@ func TestSite(t *testing.T) {
 		"a Response after reading":        {code: modifier + `return new Response(await up.readBody())}`, want: "200 Content-Length: 4 Content-Type: text/plain; charset=utf-8|next"},
 		"a Response to HEAD":              {code: modifier + `return new Response("other")}`, method: "HEAD", want: "200 Content-Length: 5 Content-Type: text/plain;charset=UTF-8|"},
 		"reading for longer than allowed": {code: modifier + `await up.readBody()}`, next: patient, want: "500 Content-Length: 0|"},
+		"reading what never ends":         {code: modifier + `await up.readBody()}`, next: stalls, want: "500 Content-Length: 0|"},
+		"errorHandler of what never ends": {code: modifier + `await up.readBody()}; export const errorHandler = (ctx, e) => ctx.response().status(504).send("slow")`, next: stalls, want: "504 Content-Length: 4 Content-Type: text/plain; charset=utf-8|slow"},
 		"reading without waiting for it":  {code: modifier + `up.readBody()}`, want: "200 " + plain + "next"},
 		"HEAD":                            {code: modifier + `up.headers.set("X-A", (await up.readBody()).byteLength)}`, method: "HEAD", want: "200 Content-Length: 4 Content-Type: text/plain X-A: 4|"},
 		"HEAD, writing":                   {code: modifier + `up.writeBody("other")}`, method: "HEAD", want: "200 Content-Length: 5 Content-Type: text/plain|"},
@@ -234,7 +243,7 @@ func TestSite(t *testing.T) {
 			if method == "" {
 				method = http.MethodGet
 			}
-			srv := serve(t, newSite(t, tt.code, js.Limits{Body: 50, Timeout: 500 * time.Millisecond}), next)
+			srv := serve(t, newSite(t, tt.code, js.Limits{Body: 50, Timeout: 500 * time.Millisecond, VMs: 1}), next)
 			for range 2 { // on a new VM, and on a used one
 				if diff := cmp.Diff(tt.want, get(t, srv, method)); diff != "" {
 					t.Errorf("(-want +got):\n%s", diff)

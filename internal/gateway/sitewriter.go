@@ -3,6 +3,7 @@ package gateway
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"maps"
@@ -25,13 +26,15 @@ type siteWriter struct {
 	modifies bool // there is a responseModifier
 
 	state   writerState
-	run     *hook.ResponseRun // not finished, or nil
-	res     *http.Response    // what run works on
-	framing framing           // of res, as it came
-	held    []byte            // the body so far, for run
-	late    http.Header       // what next sets after the header, as long as that is not sent on: trailers
-	err     error             // of responseModifier
-	broken  bool              // the client has got a part of an answer that it must not take for a whole one
+	run     *hook.ResponseRun       // not finished, or nil
+	cancel  context.CancelCauseFunc // ends next
+	watch   func() bool             // stops waiting for the hook's time to be up; nil if nothing is held back
+	res     *http.Response          // what run works on
+	framing framing                 // of res, as it came
+	held    []byte                  // the body so far, for run
+	late    http.Header             // what next sets after the header, as long as that is not sent on: trailers
+	err     error                   // of responseModifier
+	broken  bool                    // the client has got a part of an answer that it must not take for a whole one
 }
 
 // writerState says what becomes of what next writes.
@@ -51,6 +54,9 @@ var errEventStream = errors.New("an event stream has no end to wait for: its hea
 // errReplaced ends an event stream that nobody gets to see.
 var errReplaced = errors.New("the answer has been replaced by responseModifier")
 
+// errTimeUp ends a handler whose answer the hook has waited for until its time was up.
+var errTimeUp = errors.New("responseModifier has waited for the body for longer than its timeout")
+
 // begun tells whether the client has got something.
 func (s *siteWriter) begun() bool { return s.state == passing || s.state == dropping }
 
@@ -58,6 +64,7 @@ func (s *siteWriter) begun() bool { return s.state == passing || s.state == drop
 func (s *siteWriter) answer(next Next) error {
 	defer func() {
 		if s.run != nil { // next has failed or panicked: there is no answer to modify
+			s.unwatch()
 			s.run.Abandon()
 			s.visit.ended(nil)
 		}
@@ -85,10 +92,17 @@ func (s *siteWriter) answer(next Next) error {
 	return s.err
 }
 
-// call calls next. The reverse proxy panics when it cannot get rid of its answer. If it is the hook
-// that does not want it, that is no reason to cut the connection.
+// call calls next, at most until the hook has waited for long enough: that ends the context of its
+// request. The reverse proxy panics when it cannot get rid of its answer, or does not get all of it.
+// If it is the hook that does not want it, that is no reason to cut the connection.
 func (s *siteWriter) call(next Next) error {
+	ctx, cancel := context.WithCancelCause(s.visit.r.Context())
+	defer cancel(nil)
+	s.cancel = cancel
 	defer func() {
+		if s.state == holding && context.Cause(ctx) == errTimeUp { //nolint:errorlint // it is compared as it was given
+			s.finish()
+		}
 		if s.state != failed && s.state != dropping {
 			return
 		}
@@ -96,7 +110,7 @@ func (s *siteWriter) call(next Next) error {
 			panic(x)
 		}
 	}()
-	return next(s, s.visit.r)
+	return next(s, s.visit.r.WithContext(ctx))
 }
 
 // Header implements [http.ResponseWriter].
@@ -152,14 +166,26 @@ func (s *siteWriter) modify(status int) {
 		s.finish()
 	default:
 		s.state, s.late = holding, http.Header{}
+		s.watch = context.AfterFunc(v.vm.Context(), func() { s.cancel(errTimeUp) })
 	}
+}
+
+// unwatch tells whether next has not been ended.
+func (s *siteWriter) unwatch() bool {
+	stop := s.watch
+	s.watch = nil
+	return stop == nil || stop()
 }
 
 // finish waits for the hook and sends what it has left of the answer.
 func (s *siteWriter) finish() {
-	run := s.run
+	run, inTime := s.run, s.unwatch()
 	s.run = nil
-	if err := s.visit.returned(run.Finish()); err != nil {
+	err := run.Finish()
+	if err == nil && !inTime { // it has settled just now, but there is no more of the body to come
+		err = errTimeUp
+	}
+	if err := s.visit.returned(err); err != nil {
 		s.fail(err)
 		return
 	}
