@@ -104,7 +104,7 @@ func outcome(m Match, err error) string {
 	if se, ok := errors.AsType[*StatusError](err); ok {
 		return fmt.Sprint(se.Status)
 	}
-	return m.Plan.namespace.res.Name
+	return m.Plan.namespace.Name
 }
 
 // A fixed namespace asks neither for domains nor whether the host is allowed.

@@ -45,7 +45,7 @@ func (g *Gateway) Serve(w http.ResponseWriter, r *http.Request, m Match, client 
 	}
 	s := &session{match: m, trace: trace, runner: g.newRunner(w, r, u, p.names, hook.Info{
 		RemoteAddr: client, Params: m.params, MaxBody: cmp.Or(u.limits.Body, js.DefaultBody),
-		Service: p.serviceView(), Route: p.view, Namespace: p.namespace.view,
+		Service: p.serviceView(), Route: p.view, Namespace: p.namespace,
 	})}
 	s.traced = recorded
 	defer s.finish()

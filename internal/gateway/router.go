@@ -27,26 +27,81 @@ type router struct {
 
 // newRouter makes the router of some plans. prev is the namespace as it was, or nil.
 func newRouter(plans map[string]*Plan, prev *namespace) *router {
-	rt := &router{plans: make(map[string][]*Plan, len(plans)), groups: map[string]*chi.Mux{}}
-	touched := func(string) bool { return true }
+	rt, before := &router{plans: map[string][]*Plan{}, groups: map[string]*chi.Mux{}}, map[string]*Plan(nil)
 	if prev != nil {
-		changed := changedGroups(plans, prev.plans)
-		touched = func(group string) bool { return changed[group] }
-		rt.groups = maps.Clone(prev.router.groups)
-		maps.DeleteFunc(rt.groups, func(group string, _ *chi.Mux) bool { return changed[group] })
+		rt.plans, rt.groups, rt.longest = maps.Clone(prev.router.plans), maps.Clone(prev.router.groups), prev.router.longest
+		before = prev.plans
 	}
+	touched := map[string]bool{} // groups that another set of patterns belongs to
+	for name, old := range before {
+		if p := plans[name]; p != old {
+			rt.take(old)
+			if p == nil || !sameClaims(p.route, old.route) {
+				touch(touched, old)
+			}
+		}
+	}
+	for name, p := range plans {
+		if old := before[name]; p != old {
+			rt.put(p)
+			if old == nil || !sameClaims(p.route, old.route) {
+				touch(touched, p)
+			}
+		}
+	}
+	if len(touched) > 0 {
+		rt.regroup(plans, touched)
+	}
+	return rt
+}
+
+// touch marks the groups that a plan has patterns in.
+func touch(touched map[string]bool, p *Plan) {
+	for _, pattern := range p.route.Paths {
+		if group, ok := groupOf(pattern); ok {
+			touched[group] = true
+		}
+	}
+}
+
+// put makes a plan the one of its patterns. The lists may be those of another router: they are copied.
+func (rt *router) put(p *Plan) {
+	for _, pattern := range p.route.Paths {
+		rt.plans[pattern] = append(slices.Clip(rt.plans[pattern]), p)
+	}
+}
+
+// take undoes put.
+func (rt *router) take(p *Plan) {
+	for _, pattern := range p.route.Paths {
+		var others []*Plan
+		for _, other := range rt.plans[pattern] {
+			if other != p {
+				others = append(others, other)
+			}
+		}
+		if others == nil {
+			delete(rt.plans, pattern)
+		} else {
+			rt.plans[pattern] = others
+		}
+	}
+}
+
+// regroup makes the trees of some groups anew.
+func (rt *router) regroup(plans map[string]*Plan, touched map[string]bool) {
+	maps.DeleteFunc(rt.groups, func(group string, _ *chi.Mux) bool { return touched[group] })
 	for _, p := range plans {
 		for _, pattern := range p.route.Paths {
-			rt.plans[pattern] = append(rt.plans[pattern], p)
-			if group, ok := groupOf(pattern); ok && touched(group) {
+			if group, ok := groupOf(pattern); ok && touched[group] {
 				rt.add(group, pattern, p.route)
 			}
 		}
 	}
+	rt.longest = 0
 	for group := range rt.groups {
 		rt.longest = max(rt.longest, len(group))
 	}
-	return rt
 }
 
 // add puts a pattern of a route into the tree of its group.
@@ -59,32 +114,6 @@ func (rt *router) add(group, pattern string, route *resource.Route) {
 	for _, method := range route.EachMethod() {
 		mux.Method(method, pattern, http.HandlerFunc(http.NotFound)) // never called: find asks for the pattern
 	}
-}
-
-// changedGroups are the groups with patterns of routes that come, go or change.
-func changedGroups(after, before map[string]*Plan) map[string]bool {
-	changed := map[string]bool{}
-	mark := func(p *Plan) {
-		for _, pattern := range p.route.Paths {
-			if group, ok := groupOf(pattern); ok {
-				changed[group] = true
-			}
-		}
-	}
-	for name, p := range after {
-		if old := before[name]; old == nil {
-			mark(p)
-		} else if old.route != p.route && !sameClaims(old.route, p.route) {
-			mark(old)
-			mark(p)
-		}
-	}
-	for name, p := range before {
-		if after[name] == nil {
-			mark(p)
-		}
-	}
-	return changed
 }
 
 // sameClaims tells that two routes take the same requests.

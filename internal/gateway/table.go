@@ -28,7 +28,7 @@ type namespace struct {
 
 // Plan is what to do with the requests of one route.
 type Plan struct {
-	namespace *namespace
+	namespace *hook.Namespace
 	route     *resource.Route
 	service   *service // nil: modules answer
 	code      *code    // nil: no modules
@@ -104,7 +104,7 @@ type objects struct {
 }
 
 // compile turns the resources of a namespace into a router. prev is the namespace as it was, or
-// nil. code finds or makes the bundle of a list of modules.
+// nil; what has not changed is taken from there. unit finds or makes the bundle of a list of modules.
 func compile(objs *objects, prev *namespace, unit func([]*resource.Module) *code) (_ *namespace, err error) {
 	defer func() { // chi reports what it does not like by panicking
 		if r := recover(); r != nil {
@@ -113,7 +113,11 @@ func compile(objs *objects, prev *namespace, unit func([]*resource.Module) *code
 	}()
 	n := &namespace{
 		res: objs.namespace, services: make(map[string]*service, len(objs.services)), plans: make(map[string]*Plan, len(objs.routes)),
-		view: &hook.Namespace{Name: objs.namespace.Name, Tags: objs.namespace.Tags},
+	}
+	if prev != nil && prev.res == n.res {
+		n.view = prev.view
+	} else {
+		n.view = &hook.Namespace{Name: n.res.Name, Tags: n.res.Tags}
 	}
 	for name, res := range objs.services {
 		var before *service
@@ -128,31 +132,50 @@ func compile(objs *objects, prev *namespace, unit func([]*resource.Module) *code
 			return nil, err
 		}
 	}
-	for _, route := range objs.routes {
+	for name, route := range objs.routes {
+		before := prev.planOf(name)
+		if before.holds(route, n, objs) {
+			n.plans[name] = before
+			continue
+		}
 		plan, err := n.plan(route, objs, unit)
 		if err != nil {
 			return nil, err
 		}
-		if plan.stats = prev.statsOf(route.Name); plan.stats == nil {
-			plan.stats = new(RouteStats)
+		plan.stats = new(RouteStats)
+		if before != nil {
+			plan.stats = before.stats
 		}
-		n.plans[route.Name] = plan
+		n.plans[name] = plan
 	}
 	n.router = newRouter(n.plans, prev)
 	return n, nil
 }
 
-// statsOf gives what was counted of a route, or nil. The namespace can be nil.
-func (n *namespace) statsOf(route string) *RouteStats {
-	if n == nil || n.plans[route] == nil {
+// planOf is the plan of a route, or nil. The namespace can be nil.
+func (n *namespace) planOf(route string) *Plan {
+	if n == nil {
 		return nil
 	}
-	return n.plans[route].stats
+	return n.plans[route]
+}
+
+// holds tells that a plan, which can be nil, is the one that would be made of a route.
+func (p *Plan) holds(route *resource.Route, n *namespace, objs *objects) bool {
+	if p == nil || p.route != route || p.namespace != n.view || p.service != n.services[route.Service] {
+		return false
+	}
+	for _, m := range p.modules {
+		if m != objs.modules[m.Name] {
+			return false
+		}
+	}
+	return true
 }
 
 // plan compiles one route.
 func (n *namespace) plan(route *resource.Route, objs *objects, unit func([]*resource.Module) *code) (*Plan, error) {
-	p := &Plan{namespace: n, route: route, view: routeView(route)}
+	p := &Plan{namespace: n.view, route: route, view: routeView(route)}
 	p.names = Names{Namespace: route.Namespace, Route: route.Name, Service: route.Service}
 	p.headers = planHeaders{namespace: []string{route.Namespace}, route: []string{route.Name}}
 	if route.Service != "" {
