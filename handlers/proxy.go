@@ -31,6 +31,7 @@ type Proxy struct {
 
 	mu       sync.Mutex
 	services map[[sha256.Size]byte]*serviceProxy // that have a proxy of their own
+	closed   bool
 }
 
 // Guard knows where connections must not lead. An error says why.
@@ -83,14 +84,25 @@ func (p *Proxy) Forward(w http.ResponseWriter, r *http.Request) error {
 // Close lets idle connections go, and the proxies of services when no request uses them any more.
 // Connections in use are left alone: the reverse proxy's own Cleanup would cut open WebSockets.
 func (p *Proxy) Close() {
-	p.Keep(nil)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.closed = true
+	p.keep(nil)
 	p.transports.close()
 }
 
-// Keep implements [gateway.Proxies].
+// Keep implements [gateway.Proxies]. A configuration that has ended, perhaps because it could not
+// start, keeps nothing any more.
 func (p *Proxy) Keep(services []*gateway.Proxied) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if !p.closed {
+		p.keep(services)
+	}
+}
+
+// keep makes the proxies that are missing and drops those that are too many. mu is held.
+func (p *Proxy) keep(services []*gateway.Proxied) {
 	keep := make(map[[sha256.Size]byte]bool, len(services))
 	for _, service := range services {
 		keep[service.Key] = true

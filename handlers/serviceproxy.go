@@ -148,8 +148,8 @@ func (s *serviceProxy) serve(w http.ResponseWriter, r *http.Request) error {
 // that could be connected to so far, unless a script has chosen another.
 func (s *serviceProxy) Select(pool reverseproxy.UpstreamPool, r *http.Request, w http.ResponseWriter) *reverseproxy.Upstream {
 	x := gateway.ExchangeFrom(r.Context())
-	x.Pause(r.Context())
 	if t := x.Fixed(); t != nil {
+		x.Pause(r.Context())
 		x.Take(t)
 		return &reverseproxy.Upstream{Dial: t.Dial, Host: new(reverseproxy.Host)}
 	}
@@ -158,6 +158,7 @@ func (s *serviceProxy) Select(pool reverseproxy.UpstreamPool, r *http.Request, w
 		up = s.policy.Select(slices.DeleteFunc(slices.Clone(pool), func(u *reverseproxy.Upstream) bool { return x.Dead(u.Dial) }), r, w)
 	}
 	if up != nil {
+		x.Pause(r.Context())
 		x.Take(s.targets[up])
 	}
 	return up

@@ -354,6 +354,39 @@ func TestProxyObject(t *testing.T) {
 			t.Error("it is still open")
 		}
 	})
+	t.Run("streams end some time after a change", func(t *testing.T) {
+		f := func(delay string) fields { return fields{"proxy": fields{"stream_close_delay": delay}} }
+		serve("delayed", f("50ms"), up.URL)
+		conn := socket(g, "/delayed")
+		if err := <-conn.begun; err != nil {
+			t.Fatal(err)
+		}
+		g.service("delayed", f("1h"), up.URL)
+		if err := harness.Await(func() error {
+			if open := goroutinesIn(g, "handleUpgradeResponse"); open > 0 {
+				return fmt.Errorf("%d streams are open", open)
+			}
+			return nil
+		}); err != nil {
+			t.Error(err)
+		}
+		close(conn.land)
+		if err := <-conn.landed; err == nil {
+			t.Error("it is still open")
+		}
+	})
+	t.Run("no pause when no upstream is left", func(t *testing.T) {
+		failing, refusing := harness.NewUpstream(t, "failing", harness.HTTP), harness.NewUpstream(t, "refusing", harness.Dead)
+		serve("paused", fields{"retryTimeout": "1h", "proxy": fields{
+			"load_balancing": fields{"selection_policy": fields{"policy": "first"}},
+			"health_checks":  fields{"passive": fields{"fail_duration": "1h", "unhealthy_status": []int{500}}},
+		}}, failing.URL, refusing.URL)
+		for _, status := range []int{http.StatusInternalServerError, http.StatusBadGateway, http.StatusServiceUnavailable} {
+			if answer := g.do(harness.Request{URL: "/paused?status=500"}); answer.Status != status {
+				t.Errorf("want %d, got %s", status, answer)
+			}
+		}
+	})
 	t.Run("refusals", func(t *testing.T) {
 		tests := map[string]struct {
 			proxy string
