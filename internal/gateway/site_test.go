@@ -182,6 +182,9 @@ func TestSite(t *testing.T) {
 		"requestModifier throws":           {code: `export const requestModifier = (ctx) => { ctx.response().headers.set("X-A", "b"); throw 1 }`, want: "500 Content-Length: 0|"},
 		"requestHandler":                   {code: `export const requestHandler = (ctx) => ctx.response().send(ctx.request().remoteAddress)`, want: "200 Content-Length: 9 Content-Type: text/plain; charset=utf-8|192.0.2.1"},
 		"requestHandler writes nothing":    {code: `export const requestHandler = () => {}`, want: "204 |"},
+		"a Response that fails at once":    {code: `export const requestHandler = () => new Response(new ReadableStream({ start(c) { c.enqueue({}) } }), { headers: { "X-A": "b" } })`, want: "500 Content-Length: 0|"},
+		"a Response that never begins":     {code: `export const requestHandler = () => new Response(new ReadableStream({ pull: () => new Promise(() => {}) })); export const errorHandler = (ctx) => ctx.response().send("sorry")`, want: "200 Content-Length: 5 Content-Type: text/plain; charset=utf-8|sorry"},
+		"a Response that breaks off":       {code: `let n = 0; export const requestHandler = () => new Response(new ReadableStream({ pull(c) { if (n++ % 2) throw 1; c.enqueue("a") } }))`, want: "unexpected EOF"},
 		"there is no service and no route": {code: `export const requestHandler = (ctx) => ctx.response().json([ctx.service(), ctx.route(), ctx.namespace().name])`, want: `200 Content-Length: 21 Content-Type: application/json|[null,null,"default"]`},
 		"an endless loop":                  {code: `export const requestModifier = () => { for (;;); }`, want: "500 Content-Length: 0|"},
 

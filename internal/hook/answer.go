@@ -15,7 +15,9 @@ import (
 )
 
 // respond answers with the Response that a hook has returned, if it is one. Content
-// that a script makes is pumped before the hook ends, any other is left to SendRest.
+// that a script makes is pumped before the hook ends, and the header waits for the first
+// piece of it: what fails until then is a failure of the hook, for which there is a better
+// answer. Any other content is left to SendRest.
 func (f *frame) respond(v goja.Value) error {
 	s := f.s
 	a, err := fetch.AnswerOf(s.r.Context(), v)
@@ -36,20 +38,38 @@ func (f *frame) respond(v goja.Value) error {
 		h[name] = values
 	}
 	s.status = a.Status
-	if a.Body == nil {
-		s.writeHead(a.Status, -1)
-	} else {
+	switch {
+	case a.Body != nil:
 		s.writeHead(a.Status, a.Size)
 		s.rest = &rest{a.Body, a.Size}
-	}
-	if a.Scripted() && s.r.Method != http.MethodHead && bodyAllowed(a.Status) {
+	case a.Scripted() && s.r.Method != http.MethodHead && bodyAllowed(a.Status):
 		f.pumped = a.Pump(f.vm, f.piece)
+	default:
+		s.writeHead(a.Status, -1)
+	}
+	return nil
+}
+
+// pump waits until content that a script makes has been sent. An error is that of a hook
+// that has not answered; what fails later is for SendRest to tell, as the hook itself has
+// done its work.
+func (f *frame) pump(r *js.Run) error {
+	_, err := r.Await(f.pumped)
+	f.pumped = nil
+	switch {
+	case err == nil:
+		f.s.writeHeader(http.StatusOK) // there has been no piece
+	case !f.s.wrote:
+		return err
+	default:
+		f.s.broken = err
 	}
 	return nil
 }
 
 // piece sends a piece of content that a script makes.
 func (f *frame) piece(data []byte) error {
+	f.s.writeHeader(http.StatusOK)
 	var err error
 	f.vm.Blocking(func() {
 		if _, err = f.s.w.Write(data); err == nil {

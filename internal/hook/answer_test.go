@@ -96,19 +96,23 @@ func TestReturnedResponse(t *testing.T) {
 }
 
 func TestReturnedResponseFails(t *testing.T) {
-	tests := map[string]struct{ code, want string }{
-		"a used body":     {`const r = await fetch(B); await r.text(); return r`, "TypeError: body already used"},
-		"an error":        {`return Response.error()`, "Error: the response is a Response.error()"},
-		"after an answer": {`ctx.response().send(""); return new Response("x")`, "Error: the hook has returned a response after it had sent one"},
-		"a broken stream": {`return new Response(new ReadableStream({ pull(c) { throw new Error("broken") } }))`, "Error: broken"},
-		"a stuck stream":  {`return new Response(new ReadableStream({ pull(c) { return new Promise(() => {}) } }))`, "waits for a promise that can never settle"},
-		"a status":        {`return new Response("x", { status: 101 })`, `RangeError: Response: 101 is not a status: expected an integer from 200 to 599`},
+	const stream = `return new Response(new ReadableStream({ `
+	tests := map[string]struct{ code, want, sent string }{
+		"a used body":     {`const r = await fetch(B); await r.text(); return r`, "TypeError: body already used", ""},
+		"an error":        {`return Response.error()`, "Error: the response is a Response.error()", ""},
+		"after an answer": {`ctx.response().send("a"); return new Response("x")`, "Error: the hook has returned a response after it had sent one", "a"},
+		"a broken stream": {stream + `pull(c) { throw new Error("broken") } }))`, "Error: broken", ""},
+		"a stuck stream":  {stream + `pull(c) { return new Promise(() => {}) } }))`, "waits for a promise that can never settle", ""},
+		"of no bytes":     {stream + `start(c) { c.enqueue({}) } }))`, "TypeError: a body is a stream of bytes: expected a typed array, an ArrayBuffer or a string as a chunk, got Object", ""},
+		"before a piece":  {stream + `start(c) { c.enqueue("a"); c.error(new Error("broken")) } }))`, "Error: broken", ""},
+		"after a piece":   {`let n = 0; ` + stream + `pull(c) { if (n++) throw new Error("broken"); c.enqueue("a") } }))`, "Error: broken", "a"},
+		"a status":        {`return new Response("x", { status: 101 })`, `RangeError: Response: 101 is not a status: expected an integer from 200 to 599`, ""},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			w, _, err := hooked(t, "requestHandler", tt.code)
-			if failure(err) != tt.want || w.Body.Len() > 0 {
-				t.Errorf("error %q, want %q; body %q", failure(err), tt.want, w.Body)
+			w, answered, err := hooked(t, "requestHandler", tt.code)
+			if failure(err) != tt.want || answered != (tt.sent != "") || w.Body.String() != tt.sent {
+				t.Errorf("error %q, want %q; answered %v with %q, want %q", failure(err), tt.want, answered, w.Body, tt.sent)
 			}
 		})
 	}

@@ -121,8 +121,7 @@ func (f *frame) finish(r *js.Run, result func(*frame, goja.Value) error) error {
 		}
 	}
 	if err == nil && f.pumped != nil {
-		_, f.s.broken = r.Await(f.pumped) // the hook itself has done its work
-		f.pumped = nil
+		err = f.pump(r)
 	}
 	if err == nil && f.late.wanted() {
 		f.late.run, f.s.late = r, f.late

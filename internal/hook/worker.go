@@ -62,7 +62,7 @@ func (f *frame) workerAnswer(v goja.Value) error {
 	if err := f.respond(v); err != nil {
 		return err
 	}
-	if f.s.wrote == answered {
+	if f.s.wrote == answered && f.pumped == nil {
 		return &js.TypeError{Message: "fetch returned " + native.TypeName(v) + ", expected a Response"}
 	}
 	return nil
