@@ -26,12 +26,16 @@ func TestExamples(t *testing.T) {
 	for _, readme := range readmes {
 		t.Run(filepath.Base(filepath.Dir(readme)), func(t *testing.T) {
 			t.Parallel()
-			runExample(t, filepath.Dir(readme))
+			c := runExample(t, filepath.Dir(readme))
+			if _, err := os.Stat(filepath.Join(c.Env()["XDG_DATA_HOME"], "caddy", "dgate")); err == nil {
+				t.Error("the example stores its resources where all that its user runs has them; it should say storage memory")
+			}
 		})
 	}
 }
 
-func runExample(t *testing.T, dir string) {
+// runExample runs the Caddyfile of a directory, and what its README shows.
+func runExample(t *testing.T, dir string) *harness.Caddy {
 	c := harness.New(t, "")
 	place := copyExample(t, dir, c)
 	c.Caddyfile = filepath.Join(place, "Caddyfile")
@@ -58,6 +62,7 @@ func runExample(t *testing.T, dir string) {
 			t.Errorf("$ %s\n%s\nREADME shows\n%s", step.command, out, step.output)
 		}
 	}
+	return c
 }
 
 // localAddress is what the files of examples listen on, and connect to.
