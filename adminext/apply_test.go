@@ -3,12 +3,15 @@ package adminext_test
 import (
 	"encoding/json"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/dgate-io/caddy-dgate/adminext/admintest"
 	"github.com/dgate-io/caddy-dgate/internal/resource"
 	"github.com/dgate-io/caddy-dgate/internal/state"
 )
@@ -217,4 +220,36 @@ func TestLargeApply(t *testing.T) {
 	if got := s.send(t, "GET", "/dgate/api/v1/module/default/m3", ""); got.status != 200 {
 		t.Errorf("%d %.200s", got.status, got.body)
 	}
+}
+
+// FuzzApply: whatever the body, the answer is JSON; what a dry run says will happen does.
+func FuzzApply(f *testing.F) {
+	for _, seed := range []string{
+		operations(), operations(`{"kind":"namespace","put":{"name":"n"}}`, `{"kind":"namespace","delete":{"name":"n"}}`),
+		operations(`{"kind":"route","put":{"name":"r","paths":["/r"],"methods":["GET"],"service":"s"}}`, `{"kind":"service","put":{"name":"s","urls":["http://a"]}}`),
+		operations(`{"kind":"document","delete":{"id":"d","collection":"c"},"ifVersion":3}`, `{"kind":"collection","put":{"name":"c","schema":{}}}`),
+		`{"operations":[{"kind":"service","put":null,"delete":null}]}`, `{"operations":{}}`, `{"operations":[[]]}`, `[`, "\xff",
+	} {
+		f.Add(seed)
+	}
+	app := admintest.New(f)
+	handler := app.Handler()
+	post := func(t *testing.T, path, body string) *httptest.ResponseRecorder {
+		w := httptest.NewRecorder()
+		handler.ServeHTTP(w, httptest.NewRequest(http.MethodPost, path, strings.NewReader(body)))
+		if w.Code != http.StatusOK {
+			readError(t, answer{status: w.Code, body: w.Body.String()})
+		}
+		return w
+	}
+	f.Fuzz(func(t *testing.T, body string) {
+		plan := post(t, planPath, body)
+		done := post(t, applyPath, body)
+		if plan.Code != done.Code {
+			t.Errorf("%q: the dry run said %d %s, and it became %d %s", body, plan.Code, plan.Body, done.Code, done.Body)
+		}
+		if done.Code >= http.StatusInternalServerError {
+			t.Errorf("%q: %d %s", body, done.Code, done.Body)
+		}
+	})
 }

@@ -1,6 +1,7 @@
 package resource
 
 import (
+	"reflect"
 	"strings"
 	"testing"
 
@@ -125,6 +126,9 @@ func FuzzDecode(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		for _, kind := range All {
 			obj, err := Decode(kind, data, Lenient)
+			if strict, refused := Decode(kind, data, Strict); refused == nil && (err != nil || !reflect.DeepEqual(strict, obj)) {
+				t.Errorf("%s %q: %v when read strictly, %v (%v) otherwise", kind.Name, data, strict, obj, err)
+			}
 			if err != nil {
 				continue
 			}
