@@ -30,8 +30,9 @@ func (vm *VM) regexPrototype() *goja.Object {
 }
 
 // installMatchIterator makes the iterators of String.prototype.matchAll come by
-// a checkpoint at each step.
+// a checkpoint at each step, which is a match.
 func (vm *VM) installMatchIterator(str *goja.Object) error {
 	iterator := native(str.Get("matchAll"))(goja.FunctionCall{This: vm.rt.ToValue("")}).(*goja.Object)
-	return vm.installIterator(iterator)
+	proto := iterator.Prototype()
+	return vm.method(proto, "next", 0, vm.matching(native(proto.Get("next"))))
 }

@@ -115,7 +115,7 @@ func (vm *VM) installCaps() error {
 	for _, l := range vm.prog.features.limitations {
 		errs = append(errs, l.install(vm, str, arr))
 	}
-	errs = append(errs, vm.capDetached(arr))
+	errs = append(errs, vm.capDetached(arr), vm.installMatchers())
 	return errors.Join(errs...)
 }
 

@@ -11,7 +11,6 @@ import (
 	"runtime/debug"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/dop251/goja"
 	"github.com/dop251/goja/parser"
@@ -19,15 +18,14 @@ import (
 
 // Program is a bundle that is ready to run. It is immutable and may be shared.
 type Program struct {
-	entry      string
-	entryFile  string
-	hash       [32]byte
-	mask       uint32
-	code       *goja.Program
-	files      map[string]string // file names in positions → names of modules
-	supers     []string          // positions of calls of super
-	features   features
-	regexLimit time.Duration // for how long its regular expressions may match, if it has any
+	entry     string
+	entryFile string
+	hash      [32]byte
+	mask      uint32
+	code      *goja.Program
+	files     map[string]string // file names in positions → names of modules
+	supers    []string          // positions of calls of super
+	features  features
 }
 
 // Has reports whether the program has the hook with that number.
@@ -118,7 +116,7 @@ func (e *Engine) tryVM(ctx context.Context, p *Program, lim Limits, entry Source
 	return vm, err
 }
 
-// contentHash identifies sources together with what of the limits is compiled in.
+// contentHash identifies sources together with the CPU limit that they are tried under.
 func contentHash(sources []Source, lim Limits) (sum [32]byte) {
 	h := sha256.New()
 	var n [8]byte
@@ -168,10 +166,6 @@ func (e *Engine) build(sources []Source, lim Limits, stubs bool) (p *Program, st
 	for _, s := range sources {
 		p.supers = append(p.supers, supers(s)...)
 	}
-	p.regexLimit = lim.CPU
-	if p.features.backtrack {
-		p.regexLimit = regexClock.cover(lim.CPU)
-	}
 	p.code, err = compileScript(sources[0], out)
 	return p, b.stubbed, err
 }
@@ -184,8 +178,6 @@ func compileScript(entry Source, out *bundled) (*goja.Program, error) {
 	src.Write(bytes.TrimRight(out.code, "\n"))
 	src.WriteString("\n//# sourceMappingURL=bundle.map\n")
 	loader := func(string) ([]byte, error) { return out.srcMap, nil }
-	regexClock.compiling.RLock()
-	defer regexClock.compiling.RUnlock()
 	ast, err := goja.Parse("bundle.js", src.String(), parser.WithSourceMapLoader(loader))
 	if err != nil {
 		return nil, syntaxError(entry, out.files, err)

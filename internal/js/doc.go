@@ -28,7 +28,8 @@
 // cannot stop is what a script must go out of its way for: a method of arrays
 // that is called on an array without a prototype, or under a computed name on an
 // object with a length of billions; a regular expression whose exec the script has
-// replaced, or whose [Symbol.replace] it calls itself; a proxy one of whose traps is the
+// replaced, or whose [Symbol.replace] it calls itself; a match, which ends when its own
+// 200 ms are over, whatever the limit of the script; a proxy one of whose traps is the
 // proxy; a template literal of many huge strings; a class of goja's own that is
 // not a promise and says that it is one, which is a panic that is recovered.
 // Spreading a string of sixteen million characters into an object takes many seconds.
@@ -38,7 +39,8 @@
 // Both goja.Parse and esbuild open the file that a sourceMappingURL comment
 // names; neither is ever given the chance. goja's job queue is lost when an
 // interrupt or an overflow unwinds an async function. goja makes "no match" of
-// a regular expression that ran out of time, so the watchdog must come first.
+// a regular expression that ran out of time, so every built-in that matches asks
+// afterwards whether it may have (matchlimit.go and capmatch.go).
 // Parsers are recursive and some are quadratic, hence precheck. A native
 // function costs 0.75 KiB per VM, hence globals that are made on first use.
 //

@@ -71,6 +71,9 @@ func (vm *VM) interrupted(kind Kind, stack []goja.StackFrame) *Error {
 	switch kind {
 	case CPU:
 		e.Message = fmt.Sprintf("computed for longer than %s", vm.limits.CPU)
+		if vm.outOfTime {
+			e.Message = fmt.Sprintf("a regular expression was matched for longer than %s", matchLimit)
+		}
 	case Heap:
 		e.Message = fmt.Sprintf("memory grew by more than %d MiB", vm.limits.Heap>>20)
 	case Timeout:

@@ -4,13 +4,14 @@ import (
 	"bytes"
 	"regexp"
 	"slices"
+	"strings"
 )
 
 // features says which parts of the environment a bundle can possibly touch, so
 // that a VM does not pay for the others.
 type features struct {
-	host        bool // host modules
-	backtrack   bool // regular expressions that may backtrack
+	host        bool     // host modules
+	matchers    []string // of the words in matchers, if regular expressions may backtrack
 	limitations []*limitation
 	detached    []string // methods of arrays that may be called on anything
 	polyfills   []*polyfill
@@ -31,9 +32,15 @@ func detect(code []byte) features {
 	any := computedCall(code)
 	has := func(name string) bool { return bytes.Contains(code, []byte(name)) }
 	f := features{
-		backtrack: makesRegex(code) || backtracks(string(code)),
-		host:      has(param + ".host("),
-		detached:  detached(code),
+		host:     has(param + ".host("),
+		detached: detached(code),
+	}
+	if makesRegex(code) || backtracks(string(code)) {
+		for _, word := range matchers {
+			if any || has(word) {
+				f.matchers = append(f.matchers, word)
+			}
+		}
 	}
 	for i := range limitations {
 		if l := &limitations[i]; !l.named && any || slices.ContainsFunc(l.words, has) {
@@ -60,17 +67,19 @@ func makesRegex(code []byte) bool {
 }
 
 // backtracking finds what goja hands to its backtracking engine: look-around,
-// references to groups, and everything that may be continued at an index.
+// references to groups, and everything that may be continued at an index. It also
+// does so where a text that is not ASCII is split.
 var backtracking = regexp.MustCompile(`\(\?<?[=!]|\\[1-9k]|/\w*[gy]\w*$`)
 
 // backtracks reports whether a regular expression in the code may backtrack.
 func backtracks(code string) bool {
+	splits := strings.Contains(code, "split")
 	s := scanner{src: code}
 	for s.next() != tokEOF {
-		if s.regex && backtracking.MatchString(s.text) {
+		if s.regex && (splits || backtracking.MatchString(s.text)) {
 			return true
 		}
-		if s.fork != nil && backtracking.MatchString(s.fork.text) {
+		if s.fork != nil && (splits || backtracking.MatchString(s.fork.text)) {
 			return true // perhaps
 		}
 	}

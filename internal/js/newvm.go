@@ -18,9 +18,9 @@ func (e *Engine) newVM(ctx context.Context, p *Program, lim Limits, log *zap.Log
 		log = zap.NewNop()
 	}
 	vm := &VM{rt: goja.New(), engine: e, prog: p, limits: lim, log: log}
-	vm.slot.cpu, vm.slot.timeout, vm.slot.heap = ticks(min(lim.CPU, p.regexLimit)), ticks(lim.Timeout), lim.Heap
+	vm.slot.cpu, vm.slot.timeout, vm.slot.heap = ticks(lim.CPU), ticks(lim.Timeout), lim.Heap
 	vm.slot.fire = func(k Kind) { vm.halt.Store(true); vm.rt.Interrupt(k) }
-	e.dog.add(&vm.slot, p.features.backtrack)
+	e.dog.add(&vm.slot)
 	if err := vm.load(ctx); err != nil {
 		e.dog.remove(&vm.slot)
 		return nil, err

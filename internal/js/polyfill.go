@@ -55,8 +55,6 @@ func (p *polyfill) program() (*goja.Program, error) {
 			p.err = err
 			return
 		}
-		regexClock.compiling.RLock()
-		defer regexClock.compiling.RUnlock()
 		p.prog, p.err = goja.Compile(p.file, string(code), true)
 	})
 	return p.prog, p.err

@@ -39,11 +39,9 @@ type Pool struct {
 }
 
 // NewPool returns a pool of VMs that run p under lim and whose console goes to
-// log; nil means nowhere. lim.CPU is cut to the limit that p was compiled
-// under, because its regular expressions have their time from there.
+// log; nil means nowhere.
 func (e *Engine) NewPool(p *Program, lim Limits, log *zap.Logger) *Pool {
 	lim = lim.withDefaults()
-	lim.CPU = min(lim.CPU, p.regexLimit)
 	if log == nil {
 		log = zap.NewNop()
 	}

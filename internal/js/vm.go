@@ -47,7 +47,10 @@ type VM struct {
 	args      [4]goja.Value
 	uses      int
 	idleSince time.Time
-	halt      atomic.Bool // the watchdog has interrupted it
+	sentry    sentry
+	matches   int         // built-ins that match, one inside of the other
+	outOfTime bool        // it was interrupted because a match was out of time
+	halt      atomic.Bool // it was interrupted
 	dead      bool        // interrupted, overflowed or panicked: must not run again
 }
 

@@ -25,11 +25,9 @@ type watchdog struct {
 	now     atomic.Int64 // counts ticks of CPU time, from 1
 	wallNow atomic.Int64 // counts ticks of real time, from 1
 	running atomic.Bool  // whether it ticks
-	paused  atomic.Bool  // whether scripts have to wait before they enter
 
 	mu        sync.Mutex
 	slots     []*slot
-	gate      chan struct{} // closed when a pause ends
 	timer     *time.Timer
 	idle      time.Duration // for how long no script was seen
 	wall      time.Time     // of the last tick
@@ -49,8 +47,7 @@ type watchdog struct {
 type slot struct {
 	since atomic.Int64
 	dog   *watchdog
-	clock *atomic.Int64 // of the watchdog: now or wallNow
-	fire  func(Kind)    // interrupts the VM
+	fire  func(Kind) // interrupts the VM
 
 	mu    sync.Mutex // held while since is negative
 	fired Kind       // what it was interrupted for
@@ -69,18 +66,13 @@ func newWatchdog() *watchdog {
 	w := new(watchdog)
 	w.now.Store(1)
 	w.wallNow.Store(1)
-	regexClock.add(w)
 	return w
 }
 
 // add registers a slot. Its time is CPU time: a script on a machine that is busy
-// with other things has not computed. Only where regular expressions may give up
-// it is real time, because theirs is, and the script must be interrupted before.
-func (w *watchdog) add(s *slot, wall bool) {
-	s.dog, s.clock = w, &w.now
-	if wall {
-		s.clock = &w.wallNow
-	}
+// with other things has not computed.
+func (w *watchdog) add(s *slot) {
+	s.dog = w
 	w.mu.Lock()
 	w.slots = append(w.slots, s)
 	w.mu.Unlock()
@@ -101,14 +93,7 @@ func (w *watchdog) remove(s *slot) {
 // enter marks the start of a stretch of script that has already used that many ticks.
 func (s *slot) enter(used int64) {
 	w := s.dog
-	for {
-		s.since.Store(max(s.clock.Load()-used, 1))
-		if !w.paused.Load() {
-			break
-		}
-		s.leave()
-		w.waitOpen()
-	}
+	s.since.Store(max(w.now.Load()-used, 1))
 	if !w.running.Load() {
 		w.start()
 	}
@@ -121,11 +106,23 @@ func (s *slot) leave() (used int64, fired Kind) {
 	if since >= 0 {
 		// Not being looked at now; fired is only written while it is, and
 		// the last look happened before this swap.
-		return s.clock.Load() - since, s.fired
+		return s.dog.now.Load() - since, s.fired
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.clock.Load() + since, s.fired
+	return s.dog.now.Load() + since, s.fired
+}
+
+// interrupt interrupts the script from within, unless it has been already, and
+// reports whether it was this that did.
+func (s *slot) interrupt(kind Kind) bool {
+	used, fired := s.leave()
+	if fired == 0 {
+		s.fired = kind
+		s.fire(kind)
+	}
+	s.enter(used)
+	return fired == 0
 }
 
 // start makes the clock run, unless it does.
@@ -180,7 +177,7 @@ func (w *watchdog) look(base uint64) (busy bool) {
 			continue
 		}
 		busy = true
-		s.inspect(since, s.clock.Load()-since, w.heap.objects, base)
+		s.inspect(since, w.now.Load()-since, w.heap.objects, base)
 	}
 	return busy
 }
@@ -229,54 +226,6 @@ func (w *watchdog) stop() bool {
 		}
 	}
 	return true
-}
-
-// waitOpen blocks while scripts may not enter.
-func (w *watchdog) waitOpen() {
-	w.mu.Lock()
-	gate := w.gate
-	w.mu.Unlock()
-	if gate != nil {
-		<-gate
-	}
-}
-
-// pauseLimit is how long a pause may keep others waiting for a script that does not stop: one
-// that is inside of Go code cannot be interrupted.
-const pauseLimit = time.Second
-
-// pause keeps scripts from entering and waits until none is running. If that takes too long they
-// go on, and it returns false. After true the caller must call resume.
-func (w *watchdog) pause() bool {
-	w.mu.Lock()
-	w.gate = make(chan struct{})
-	w.paused.Store(true)
-	w.mu.Unlock()
-	t := time.NewTicker(tick)
-	defer t.Stop()
-	for deadline := time.Now().Add(pauseLimit); !w.quiet(); {
-		if now := <-t.C; now.After(deadline) {
-			w.resume()
-			return false
-		}
-	}
-	return true
-}
-
-// resume ends a pause.
-func (w *watchdog) resume() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.paused.Store(false)
-	close(w.gate)
-	w.gate = nil
-}
-
-// quiet reports whether no script is running.
-func (w *watchdog) quiet() bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return !slices.ContainsFunc(w.slots, func(s *slot) bool { return s.since.Load() != 0 })
 }
 
 // ticks converts a limit: a stretch that is seen to be older than that has
