@@ -18,7 +18,9 @@ func TestMetrics(t *testing.T) {
 	g := startGateway(t, caddyfile)
 	g.service("up", nil, up.URL)
 	g.service("down", fields{"retries": 0}, "http://127.0.0.1:1")
+	g.service("own", fields{"proxy": fields{"flush_interval": -1}}, up.URL)
 	g.route("plain", "up", "", nil)
+	g.route("own", "own", "", nil)
 	g.route("broken", "down", "", nil)
 	g.route("script", "", `
 		export const requestHandler = (ctx) => {
@@ -26,7 +28,7 @@ func TestMetrics(t *testing.T) {
 			ctx.response().status(201).send("ok")
 		}`, nil)
 	for path, want := range map[string]int{
-		"/plain": 200, "/plain/planted": 200, "/broken": 502, "/script": 201, "/script?fail=1": 500, "/nowhere/planted": 404,
+		"/plain": 200, "/plain/planted": 200, "/own": 200, "/broken": 502, "/script": 201, "/script?fail=1": 500, "/nowhere/planted": 404,
 	} {
 		if answer := g.do(harness.Request{URL: path}); answer.Status != want {
 			t.Fatalf("%s: %s", path, answer)
@@ -41,6 +43,7 @@ func TestMetrics(t *testing.T) {
 		`dgate_request_duration_seconds_count{namespace="default",route="plain"} 2`,
 		`dgate_request_duration_seconds_bucket{namespace="default",route="plain",le="+Inf"} 2`,
 		`dgate_upstream_duration_seconds_count{namespace="default",service="up"} 2`,
+		`dgate_upstream_duration_seconds_count{namespace="default",service="own"} 1`,
 		`dgate_upstream_failures_total{namespace="default",service="up"} 0`,
 		`dgate_upstream_failures_total{namespace="default",service="down"} 1`,
 		`dgate_hook_duration_seconds_count{hook="requestHandler",module="script",namespace="default"} 2`,
