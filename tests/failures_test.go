@@ -86,6 +86,18 @@ func TestFailures(t *testing.T) {
 	}
 }
 
+// A script that fails is in the log of its module, with the route, whatever Caddy does with the error.
+func TestFailuresAreLogged(t *testing.T) {
+	g := startGateway(t, strings.Replace(caddyfile, "\tdgate\n}", "\tdgate\n\thandle_errors {\n\t\trespond sorry\n\t}\n}", 1))
+	g.route("broken", "", `export const requestHandler = () => { throw new Error("x") }`, nil)
+	if got := g.do(harness.Request{URL: "/broken"}); got.Status != 500 || got.Body != "sorry" {
+		t.Errorf("%d %q", got.Status, got.Body)
+	}
+	if err := g.AwaitLog(`(?i)error.*dgate\.module\.default\.broken.*a hook failed.*"hook":\s*"requestHandler".*"kind":\s*"throw".*"route":\s*"broken"`); err != nil {
+		t.Errorf("%v in\n%s", err, g.Log())
+	}
+}
+
 // An answer that the gateway has begun to pass on cannot be taken back: the connection is cut.
 func TestUpstreamDiesInTheMiddle(t *testing.T) {
 	up := harness.NewUpstream(t, "up", harness.HTTP)

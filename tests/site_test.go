@@ -241,7 +241,7 @@ func TestSiteNeighbours(t *testing.T) {
 	if err := g.AwaitLog(`"dgate":\s*\{"namespace":"default","module":"respond.ts"\}`); err != nil {
 		t.Error(err)
 	}
-	if err := g.AwaitLog(`fail.ts:3:\d+: requestModifier: Error: boom`); err != nil {
+	if err := g.AwaitLog(`(?i)error.*dgate\.module\.default\.fail\.ts.*a hook failed.*fail.ts:3:\d+: requestModifier: Error: boom`); err != nil {
 		t.Error(err)
 	}
 }

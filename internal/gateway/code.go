@@ -95,7 +95,7 @@ func (c *code) load(ctx context.Context) (*unit, error) {
 	}
 	u := &unit{
 		prog: prog, limits: limits, env: env, stats: c.stats,
-		pool: c.gateway.engine.NewPool(prog, limits, c.gateway.logger(c.modules[0])),
+		pool: c.gateway.engine.NewPool(prog, limits, c.gateway.logger(c.name())),
 	}
 	c.now.Store(u)
 	if before != nil {
@@ -139,9 +139,9 @@ func source(m *resource.Module) js.Source {
 }
 
 // logger is where the console of a module goes.
-func (g *Gateway) logger(entry *resource.Module) *zap.Logger {
+func (g *Gateway) logger(entry Names) *zap.Logger {
 	name := g.options.Load().Logger.Name()
-	return zap.New(currentLog{gateway: g}).Named(name).Named("module." + entry.Namespace + "." + entry.Name)
+	return zap.New(currentLog{gateway: g}).Named(name).Named("module." + entry.Namespace + "." + entry.Module)
 }
 
 // currentLog writes to the logger of the configuration that holds now: VMs outlive configurations,

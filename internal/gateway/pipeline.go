@@ -7,6 +7,7 @@ import (
 	"net/http"
 
 	oteltrace "go.opentelemetry.io/otel/trace"
+	"go.uber.org/zap/zapcore"
 
 	"github.com/dgate-io/caddy-dgate/internal/hook"
 	"github.com/dgate-io/caddy-dgate/internal/js"
@@ -41,6 +42,7 @@ func (g *Gateway) Serve(w http.ResponseWriter, r *http.Request, m Match, client 
 	}
 	u, err := p.code.load(r.Context())
 	if err != nil {
+		g.logFailure(zapcore.ErrorLevel, unloaded, p.names, "", err)
 		return hookFailure(r.Context(), err)
 	}
 	s := &session{match: m, trace: trace, runner: g.newRunner(w, r, u, p.names, hook.Info{

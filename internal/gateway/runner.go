@@ -8,7 +8,7 @@ import (
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/trace"
-	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
 
 	"github.com/dgate-io/caddy-dgate/internal/hook"
 	"github.com/dgate-io/caddy-dgate/internal/js"
@@ -32,6 +32,8 @@ type runner struct {
 	hook   int // that runs, in hook.Hooks
 	began  time.Time
 	span   trace.Span
+
+	failures []failure // that the log has not been told of
 }
 
 // newRunner readies the modules of u for a request. finish must be called.
@@ -59,13 +61,17 @@ func (s *runner) modifyRequest() (answered bool, err error) {
 // chain of cause says what the client gets if it does not.
 func (s *runner) rescue(cause error) error {
 	status := hookFailure(s.r.Context(), cause)
+	upstream := len(s.failures) == 0 // or whatever else is no script
 	if s.scope.Answered() {
-		// The client has an answer already; all that is left is to say that it may be cut short.
-		s.log(cause)
+		if upstream {
+			s.logRequest(cause)
+		}
+		s.report(zapcore.ErrorLevel, tooLate)
 		return nil
 	}
 	s.forget()
 	if !s.prog.Has(hook.ErrorHandler) || status.Status == StatusClientClosed || status.Status == http.StatusNotImplemented {
+		s.report(zapcore.ErrorLevel, unanswered)
 		return status
 	}
 	var answered bool
@@ -75,14 +81,15 @@ func (s *runner) rescue(cause error) error {
 	})
 	switch {
 	case answered:
-		if err != nil {
-			s.log(err)
+		if upstream {
+			s.logRequest(cause)
 		}
-		s.log(cause)
+		s.report(zapcore.WarnLevel, rescued)
 		return nil
 	case err != nil:
 		status = hookFailure(s.r.Context(), errors.Join(err, cause))
 	}
+	s.report(zapcore.ErrorLevel, unanswered)
 	s.forget()
 	return status
 }
@@ -128,6 +135,9 @@ func (s *runner) borrow() (err error) {
 // which can then see what was thrown. After other failures the VM may be of no use.
 func (s *runner) returned(err error) error {
 	s.ended(err)
+	if err != nil {
+		s.failed(err)
+	}
 	switch js.KindOf(err) {
 	case 0, js.Throw, js.Reject:
 	default:
@@ -149,7 +159,7 @@ func (s *runner) release() {
 func (s *runner) finish() {
 	s.release()
 	if err := s.scope.SendRest(); err != nil && s.r.Context().Err() == nil {
-		s.log(err)
+		s.logBroken(err)
 		panic(http.ErrAbortHandler)
 	}
 }
@@ -159,10 +169,4 @@ func (s *runner) forget() {
 	header := s.w.Header()
 	clear(header)
 	maps.Copy(header, s.before)
-}
-
-// log notes what went wrong where the client does not get to see it.
-func (s *runner) log(err error) {
-	s.gateway.options.Load().Logger.Warn("a hook or the upstream failed, and the client was answered otherwise",
-		zap.String("namespace", s.names.Namespace), zap.String("route", s.names.Route), zap.String("module", s.names.Module), zap.Error(err))
 }

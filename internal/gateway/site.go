@@ -9,6 +9,8 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"go.uber.org/zap/zapcore"
+
 	"github.com/dgate-io/caddy-dgate/internal/hook"
 	"github.com/dgate-io/caddy-dgate/internal/js"
 	"github.com/dgate-io/caddy-dgate/internal/resource"
@@ -114,6 +116,7 @@ func (s *Site) Serve(w http.ResponseWriter, r *http.Request, client string, trac
 	c := s.code.Load()
 	u, err := c.load(r.Context())
 	if err != nil {
+		s.gateway.logFailure(zapcore.ErrorLevel, unloaded, c.name(), "", err)
 		return hookFailure(r.Context(), err)
 	}
 	trace.Names = Names{Namespace: s.namespace, Module: u.prog.Entry()}

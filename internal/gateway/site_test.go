@@ -41,10 +41,15 @@ func newSite(t testing.TB, code string, limits js.Limits) *gateway.Site {
 
 func trySite(t testing.TB, limits js.Limits, modules ...*resource.Module) (*gateway.Site, error) {
 	t.Helper()
+	return loggedSite(t, zap.NewNop(), limits, modules...)
+}
+
+func loggedSite(t testing.TB, log *zap.Logger, limits js.Limits, modules ...*resource.Module) (*gateway.Site, error) {
+	t.Helper()
 	client := fetch.New(fetch.Options{})
 	t.Cleanup(client.Close)
 	deps := host.Deps{Fetch: client}
-	g := gateway.New(js.Options{Modules: host.Modules(deps), Globals: host.Globals(deps)}, gateway.Options{Logger: zap.NewNop()})
+	g := gateway.New(js.Options{Modules: host.Modules(deps), Globals: host.Globals(deps)}, gateway.Options{Logger: log})
 	site, err := g.NewSite(t.Context(), gateway.SiteOptions{Modules: modules, Limits: limits})
 	if err == nil {
 		t.Cleanup(site.Close)
