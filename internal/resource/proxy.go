@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"math"
+	"net/netip"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -141,7 +143,7 @@ var proxyShape = object(map[string]shape{
 		"read_timeout":             span(0),
 		"write_timeout":            span(0),
 		"versions":                 list(word("1.1", "2", "h2c")),
-		"resolver":                 object(map[string]shape{"addresses": list(text(plain))}),
+		"resolver":                 object(map[string]shape{"addresses": list(text(ipAddress))}),
 	})}),
 	"headers": object(map[string]shape{
 		"request": object(map[string]shape{
@@ -227,7 +229,20 @@ func requestURI(s string) string {
 	if !strings.HasPrefix(s, "/") || strings.Contains(s, "#") {
 		return "must begin with a slash: it is a path on the upstream, perhaps with a query"
 	}
+	if _, err := url.Parse(s); err != nil {
+		return "must be a path, perhaps with a query"
+	}
 	return plain(s)
+}
+
+// ipAddress is where a name server is.
+func ipAddress(s string) string {
+	_, bare := netip.ParseAddr(s)
+	_, withPort := netip.ParseAddrPort(s)
+	if bare != nil && withPort != nil {
+		return "must be an IP address, with a port if that is not 53"
+	}
+	return ""
 }
 
 // expression is a regular expression.
