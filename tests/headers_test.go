@@ -44,6 +44,8 @@ func TestRequestHeaders(t *testing.T) {
 	if e := g.echo(harness.Request{URL: "/query?a=b"}); e.Query != "x=1%20HTTP/1.0%20%23y&%C3%A9=%41" {
 		t.Errorf("a query that a script wrote arrives as %q", e.Query)
 	}
+	g.route("marks", "up", `export const responseModifier = (ctx, up) => { up.headers.set("x-a", "b") }`, nil)
+	g.route("rewrites", "up", `export const responseModifier = async (ctx, up) => { up.writeBody(await up.readBody()) }`, nil)
 	site := strings.TrimPrefix(g.Site, "http://")
 
 	tests := map[string]struct {
@@ -56,6 +58,12 @@ func TestRequestHeaders(t *testing.T) {
 			want: map[string]string{
 				"X-Forwarded-For": "127.0.0.1", "X-Forwarded-Host": "api.example.com", "X-Forwarded-Proto": "http", "Host": host,
 			},
+		},
+		"a part may be asked for where scripts do not touch bodies": {
+			route: "marks", send: http.Header{"Range": {"bytes=2-4"}, "If-Range": {`"x"`}}, want: map[string]string{"Range": "bytes=2-4", "If-Range": `"x"`},
+		},
+		"no part is asked for where scripts do": {
+			route: "rewrites", send: http.Header{"Range": {"bytes=2-4"}, "If-Range": {`"x"`}}, want: map[string]string{"Range": "", "If-Range": ""},
 		},
 		"those of a stranger are replaced": {
 			route: "plain", send: http.Header{"X-Forwarded-For": {"1.2.3.4"}, "X-Forwarded-Proto": {"https"}},

@@ -200,6 +200,7 @@ func TestSiteNeighbours(t *testing.T) {
 		"file, not modified":    {harness.Request{URL: "/files/a", Header: http.Header{"If-None-Match": {etag}}}, 304, "", map[string]string{"X-Touched": "request", "Etag": etag}},
 		"file, missing":         {harness.Request{URL: "/files/b"}, 404, "sorry: 404", map[string]string{"X-Error": "404"}},
 		"rewritten file":        {harness.Request{URL: "/rewritten/a"}, 200, "SOME TEXT", map[string]string{"Content-Length": "9", "Etag": "", "Accept-Ranges": ""}},
+		"rewritten file, range": {harness.Request{URL: "/rewritten/a", Header: http.Header{"Range": {"bytes=5-"}, "If-Range": {`"x"`}}}, 200, "SOME TEXT", map[string]string{"Content-Range": ""}},
 		"rewritten file, HEAD":  {harness.Request{Method: "HEAD", URL: "/rewritten/a"}, 200, "", nil},
 		"proxy":                 {harness.Request{URL: "/proxy?body=x&header=X-Up:1"}, 200, "x", map[string]string{"X-Touched": "request", "X-Up": "1"}},
 		"proxy, status":         {harness.Request{URL: "/proxy?body=x&status=503"}, 503, "x", map[string]string{"X-Touched": "request"}},

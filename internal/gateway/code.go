@@ -66,6 +66,7 @@ type unit struct {
 	limits js.Limits
 	env    string
 	stats  *moduleStats
+	whole  bool // answers must come as a whole
 }
 
 // fits tells whether the settings are still those of the unit.
@@ -94,7 +95,7 @@ func (c *code) load(ctx context.Context) (*unit, error) {
 		return nil, err
 	}
 	u := &unit{
-		prog: prog, limits: limits, env: env, stats: c.stats,
+		prog: prog, limits: limits, env: env, stats: c.stats, whole: needsWhole(prog, c.modules),
 		pool: c.gateway.engine.NewPool(prog, limits, c.gateway.logger(c.name())),
 	}
 	c.now.Store(u)

@@ -148,6 +148,9 @@ func (s *session) proxy(fw Forwarder) error {
 	}
 	if s.prog.Has(hook.ResponseModifier) {
 		x.modify = s.modifyResponse
+		if s.whole {
+			askWhole(s.r.Header)
+		}
 	} else {
 		s.release()
 	}

@@ -23,6 +23,7 @@ type runner struct {
 	r       *http.Request
 	prog    *js.Program
 	pool    *js.Pool
+	whole   bool // answers must come as a whole
 	scope   *hook.Scope
 	vm      *js.VM      // borrowed, or nil
 	before  http.Header // of the answer, as others have set it
@@ -39,7 +40,7 @@ type runner struct {
 // newRunner readies the modules of u for a request. finish must be called.
 func (g *Gateway) newRunner(w http.ResponseWriter, r *http.Request, u *unit, names Names, info hook.Info) runner {
 	return runner{
-		gateway: g, names: names, w: w, r: r, prog: u.prog, pool: u.pool,
+		gateway: g, names: names, w: w, r: r, prog: u.prog, pool: u.pool, whole: u.whole,
 		scope: hook.NewScope(w, r, info), before: maps.Clone(w.Header()),
 		stats: u.stats,
 	}

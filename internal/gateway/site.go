@@ -149,6 +149,9 @@ type visit struct {
 // pass lets next answer, and the hooks that there are see its answer or its error.
 func (v *visit) pass(next Next) error {
 	modifies := v.prog.Has(hook.ResponseModifier)
+	if v.whole {
+		askWhole(v.r.Header)
+	}
 	switch {
 	case modifies:
 		askReadable(v.r.Header)
