@@ -81,9 +81,11 @@ func (c *Collection) checkSchema() []error {
 		return []error{err}
 	}
 	c.Schema = compact
-	if _, err := schemas.get(compact); err != nil {
+	s, err := schemas.take(compact)
+	if err != nil {
 		return []error{err}
 	}
+	schemas.put(compact, s)
 	return nil
 }
 

@@ -7,25 +7,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"regexp"
-	"regexp/syntax"
 	"sync"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 )
 
-// Limits of schemas and of what checking with them may cost.
-const (
-	// maxSteps is how many schema objects are applied to the values of one document. Subschemas
-	// that refer to each other can multiply with every level of nesting.
-	maxSteps = 1 << 20
-	// maxRegexp bounds a regular expression in a schema, in bytes.
-	maxRegexp = 1 << 10
-	// maxRegexpProgram bounds what it is compiled to, in instructions.
-	maxRegexpProgram = 10_000
-	// memoSize bounds the schemas that stay compiled, in bytes of their JSON.
-	memoSize = 4 << 20
-)
+// memoSize bounds the schemas that stay compiled, in bytes of their JSON.
+const memoSize = 4 << 20
 
 // schemaURL is what schemas are called while they are compiled. A reference to another name is
 // one that we would have to load, and do not.
@@ -43,10 +31,11 @@ func (c *Collection) Check(doc *Document) error {
 	if c.Schema == nil {
 		return nil
 	}
-	s, err := schemas.get(c.Schema)
+	s, err := schemas.take(c.Schema)
 	if err != nil {
 		return err
 	}
+	defer schemas.put(c.Schema, s)
 	return s.check(doc.Data)
 }
 
@@ -66,18 +55,19 @@ func (c *Collection) Print() string {
 	return hex.EncodeToString(h.Sum(nil)[:16])
 }
 
-// schema is a compiled JSON Schema.
+// schema is a compiled JSON Schema. It is for one goroutine at a time, because of steps: the library
+// hands nothing that belongs to one check alone to what counts them.
 type schema struct {
-	mu       sync.Mutex // held while steps counts
 	steps    *steps
 	compiled *jsonschema.Schema
 }
 
-// memo keeps compiled schemas by their JSON.
+// memo keeps compiled schemas that nobody uses at the moment, by their JSON. There may be several
+// of one text: as many as there were checks at the same time.
 type memo struct {
-	mu      sync.Mutex
-	schemas map[string]*schema
-	size    int
+	mu   sync.Mutex
+	idle map[string][]*schema
+	size int // of the JSON of all of them
 }
 
 // schemas saves compiling a schema for each document.
@@ -85,35 +75,50 @@ type memo struct {
 //nolint:gochecknoglobals // what it holds follows from its keys alone
 var schemas memo
 
-func (m *memo) get(raw json.RawMessage) (*schema, error) {
-	m.mu.Lock()
-	known := m.schemas[string(raw)]
-	m.mu.Unlock()
-	if known != nil {
-		return known, nil
+// take compiles a schema, or finds it compiled. Whoever took it gives it back with put.
+func (m *memo) take(raw json.RawMessage) (*schema, error) {
+	if s := m.find(raw); s != nil {
+		return s, nil
 	}
-	s, err := compileSchema(raw)
-	if err != nil {
-		return nil, err
-	}
+	return compileSchema(raw)
+}
+
+func (m *memo) find(raw json.RawMessage) *schema {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.size+len(raw) > memoSize || m.schemas == nil {
-		m.schemas, m.size = map[string]*schema{}, 0
+	same := m.idle[string(raw)]
+	if len(same) == 0 {
+		return nil
 	}
-	if m.schemas[string(raw)] == nil {
-		m.size += len(raw)
+	last := len(same) - 1
+	s := same[last]
+	same[last] = nil
+	m.idle[string(raw)] = same[:last]
+	m.size -= len(raw)
+	return s
+}
+
+func (m *memo) put(raw json.RawMessage, s *schema) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.size+len(raw) > memoSize || m.idle == nil {
+		m.idle, m.size = map[string][]*schema{}, 0
 	}
-	m.schemas[string(raw)] = s
-	return s, nil
+	m.size += len(raw)
+	m.idle[string(raw)] = append(m.idle[string(raw)], s)
 }
 
 // compileSchema compiles a schema. Errors are joined *FieldError values that say where it is wrong.
 func compileSchema(raw json.RawMessage) (s *schema, err error) {
 	defer func() {
 		// The library gets strangers' bytes, and may be called on a goroutine of a script.
-		if r := recover(); r != nil {
-			s, err = nil, Invalid("schema", "", "cannot be compiled: %v", r)
+		r := recover()
+		if r == nil {
+			return
+		}
+		s, err = nil, Invalid("schema", "", "cannot be compiled: %v", r)
+		if spent, ok := r.(*spentError); ok {
+			err = Invalid("schema", "", "takes too many steps to be compiled%s", spent)
 		}
 	}()
 	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(raw))
@@ -125,11 +130,11 @@ func compileSchema(raw json.RawMessage) (s *schema, err error) {
 	default:
 		return nil, Invalid("schema", "", "must be a JSON Schema: an object, true or false")
 	}
-	s = &schema{steps: &steps{}}
+	s = &schema{steps: &steps{left: maxSteps}}
 	c := jsonschema.NewCompiler()
 	c.DefaultDraft(jsonschema.Draft2020)
 	c.UseLoader(noLoader{})
-	c.UseRegexpEngine(compileRegexp)
+	c.UseRegexpEngine(s.steps.compile)
 	c.AssertFormat()
 	c.RegisterVocabulary(&jsonschema.Vocabulary{
 		URL:     "dgate:///steps",
@@ -151,32 +156,18 @@ func (s *schema) check(data json.RawMessage) (err error) {
 	if err != nil {
 		return Invalid("data", "", "must be JSON: %s", err)
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	defer func() {
-		switch r := recover(); {
-		case r == nil:
-		case r == any(errTooManySteps):
-			err = Invalid("data", "", "%s", errTooManySteps)
-		default:
-			err = fmt.Errorf("check data against a schema: %v", r)
+		r := recover()
+		if r == nil {
+			return
+		}
+		err = fmt.Errorf("check data against a schema: %v", r)
+		if spent, ok := r.(*spentError); ok {
+			err = Invalid("data", "", "takes too many steps to be checked against the schema%s", spent)
 		}
 	}()
 	s.steps.left = maxSteps
 	return dataMistakes(doc, s.compiled.Validate(doc))
-}
-
-// steps counts down. It is attached to every schema object, and ends a check by a panic because
-// the library has no other way to end one.
-type steps struct{ left int }
-
-var errTooManySteps = errors.New("takes too many steps to be checked against the schema")
-
-// Validate implements [jsonschema.SchemaExt].
-func (s *steps) Validate(*jsonschema.ValidatorContext, any) {
-	if s.left--; s.left < 0 {
-		panic(errTooManySteps)
-	}
 }
 
 // noLoader loads nothing.
@@ -186,23 +177,3 @@ var errNotLoaded = errors.New("schemas of other files and hosts are not loaded")
 
 // Load implements [jsonschema.URLLoader].
 func (noLoader) Load(string) (any, error) { return nil, errNotLoaded }
-
-// compileRegexp compiles a regular expression of a schema. Matching takes time in proportion to
-// the text, and to the size of the program, which is bounded for that.
-func compileRegexp(pattern string) (jsonschema.Regexp, error) {
-	if len(pattern) > maxRegexp {
-		return nil, fmt.Errorf("it is longer than %d bytes", maxRegexp)
-	}
-	parsed, err := syntax.Parse(pattern, syntax.Perl)
-	if err != nil {
-		return nil, err
-	}
-	program, err := syntax.Compile(parsed.Simplify())
-	if err != nil {
-		return nil, err
-	}
-	if len(program.Inst) > maxRegexpProgram {
-		return nil, errors.New("it repeats too much")
-	}
-	return regexp.Compile(pattern)
-}

@@ -150,17 +150,24 @@ func TestHostileSchemas(t *testing.T) {
 	for i := range 60 {
 		chain = append(chain, fmt.Sprintf(`"a%d":{"allOf":[{"$ref":"#/$defs/a%d"},{"$ref":"#/$defs/a%d"}]}`, i, i+1, i+1))
 	}
+	const slow = `([a-z]{0,30}){30}[0-9]$`
+	letters := `"` + strings.Repeat("a", MaxDocumentSize/4) + `"`
 	nested := strings.Repeat(`{"a":`, 60) + "1" + strings.Repeat("}", 60)
 	tests := map[string]struct {
 		schema, data string
 		want         string
 	}{
 		"many subschemas":              {`{"properties":{` + strings.Join(many, ",") + `}}`, `{"p1":"a"}`, ""},
-		"twice at each level":          {`{"allOf":[{"properties":{"a":{"$ref":"#"}}},{"properties":{"a":{"$ref":"#"}}}]}`, nested, errTooManySteps.Error()},
-		"twice at each reference":      {`{"$ref":"#/$defs/a0","$defs":{` + strings.Join(chain, ",") + `,"a60":{"title":"x"}}}`, `1`, errTooManySteps.Error()},
+		"twice at each level":          {`{"allOf":[{"properties":{"a":{"$ref":"#"}}},{"properties":{"a":{"$ref":"#"}}}]}`, nested, "data takes too many steps to be checked against the schema"},
+		"twice at each reference":      {`{"$ref":"#/$defs/a0","$defs":{` + strings.Join(chain, ",") + `,"a60":{"title":"x"}}}`, `1`, "data takes too many steps to be checked against the schema"},
 		"very many mistakes":           {`{"items":{"type":"string"}}`, `[` + strings.Repeat("1,", MaxDocumentSize/8) + `1]`, "more mistakes"},
 		"all numbers as long as it is": {`{"items":{"multipleOf":0.01}}`, `[` + strings.Repeat("1e-999,", MaxDocumentSize/7-1) + `1]`, "more mistakes"},
 		"a long text and alternatives": {`{"pattern":"(a|aa)+$"}`, `"` + strings.Repeat("a", MaxDocumentSize/4) + `b"`, "pattern"},
+		"a long text and a loop":       {`{"pattern":"` + slow + `"}`, letters, "data takes too many steps to be checked against the schema, the last ones for the regular expression " + slow},
+		"a name of a property":         {`{"patternProperties":{"` + slow + `":true}}`, `{` + letters + `:1}`, "for the regular expression " + slow},
+		"many texts and a loop":        {`{"items":{"pattern":"` + slow + `"}}`, `[` + strings.Repeat(`"`+strings.Repeat("a", 100)+`",`, 2000) + `1]`, "for the regular expression " + slow},
+		"expressions as data":          {`{"items":{"format":"regex"}}`, `[` + strings.Repeat(`"(abcdefghi){999}",`, 10_000) + `1]`, "for the regular expression (abcdefghi){999}"},
+		"any case, as data":            {`{"items":{"format":"regex"}}`, `[` + strings.Repeat(`"(?i)`+strings.Repeat("[b-豈]", 100)+`",`, 500) + `1]`, "for the regular expression (?i)[b-豈]"},
 		"without end":                  {`{"$ref":"#/$defs/a","$defs":{"a":{"$ref":"#/$defs/b"},"b":{"$ref":"#/$defs/a"}}}`, `1`, "without end"},
 		"equal items":                  {`{"uniqueItems":true}`, `[` + strings.Repeat("[],", MaxDocumentSize/3-1) + `1]`, "equal items"},
 	}
@@ -182,6 +189,53 @@ func TestHostileSchemas(t *testing.T) {
 				t.Errorf("%.300v, want %q", err, tt.want)
 			}
 		})
+	}
+}
+
+// A schema whose regular expressions take long to compile is refused.
+func TestExpressionsOfSchemas(t *testing.T) {
+	for name, pattern := range map[string]string{
+		"loops":    "([a-z]{0,30}){30}([0-9]{0,30}){30}",
+		"any case": "(?i)" + strings.Repeat("[b-豈]", 10),
+	} {
+		t.Run(name, func(t *testing.T) {
+			var all []string
+			for i := range 600 {
+				all = append(all, fmt.Sprintf(`{"pattern":"%s%d"}`, pattern, i))
+			}
+			want := "schema takes too many steps to be compiled, the last ones for the regular expression " + pattern
+			err := collection(`{"anyOf":[` + strings.Join(all, ",") + `]}`).Validate()
+			if err == nil || !strings.HasPrefix(err.Error(), want) {
+				t.Errorf("%.300v, want %s", err, want)
+			}
+		})
+	}
+}
+
+// Checks do not wait for each other: each has a compiled schema, and its steps, for itself.
+func TestCompiledSchemas(t *testing.T) {
+	var m memo
+	raw := []byte(`{"type":"string"}`)
+	take := func() *schema {
+		s, err := m.take(raw)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	first, second := take(), take()
+	if first == second || first.steps == second.steps {
+		t.Error("two checks have one schema")
+	}
+	m.put(raw, first)
+	if again := take(); again != first {
+		t.Error("it is compiled again")
+	}
+	for range 2*memoSize/len(raw) + 1 {
+		m.put(raw, second)
+	}
+	if m.size > memoSize || m.size != len(m.idle[string(raw)])*len(raw) {
+		t.Errorf("%d schemas are kept, counted as %d bytes", len(m.idle[string(raw)]), m.size)
 	}
 }
 
