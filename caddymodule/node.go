@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/netip"
 	"os"
 	"slices"
 	"sync"
@@ -50,8 +49,7 @@ func (k nodeKey) String() string {
 // settings are what a configuration can change of a running node.
 type settings struct {
 	logger  *zap.Logger
-	fetch   fetch.Policy     // where scripts may connect to
-	admin   []netip.AddrPort // and where never
+	fetch   fetch.Options // where scripts may connect to
 	gateway gateway.Options
 	keks    []*keyring.KEK // of the configuration
 }
@@ -59,14 +57,14 @@ type settings struct {
 // settings are what the node of the app is to run with.
 func (a *App) settings() *settings {
 	s := &settings{
-		logger: a.logger, keks: a.keks, admin: adminAddresses(a.ctx),
+		logger: a.logger, keks: a.keks, fetch: fetch.Options{Forbidden: adminAddresses(a.ctx)},
 		gateway: gateway.Options{
 			Limits: a.Limits.js(), Tags: a.Tags, Env: a.Env, Logger: a.logger,
 			AllowedDomains: a.allowed, NoDefault: a.DefaultNamespace() == "", Proxies: a.proxy,
 		},
 	}
 	if a.Limits != nil {
-		s.fetch, _ = parsePolicy(a.Limits.Fetch) // checked before
+		s.fetch.Policy, _ = parsePolicy(a.Limits.Fetch) // checked before
 	}
 	return s
 }
@@ -141,10 +139,7 @@ func newNode(key nodeKey) *node {
 		Applied: func(took time.Duration) { n.metrics.store.apply.Observe(took.Seconds()) },
 	})
 	n.keys = keyring.New(n.measured(), n.kekSource())
-	n.fetch = fetch.New(fetch.Options{
-		Policy:    func() fetch.Policy { return n.settings.Load().fetch },
-		Forbidden: func() []netip.AddrPort { return n.settings.Load().admin },
-	})
+	n.fetch = fetch.New(fetch.Options{})
 	data := moduledata.New(n.opened, n.keys)
 	deps := host.Deps{Fetch: n.fetch, Documents: data, Secrets: data, Cache: storage.New()}
 	n.gateway = gateway.New(js.Options{
@@ -200,11 +195,9 @@ func (n *node) unconfigure(s *settings) {
 }
 
 func (n *node) use(s *settings) {
-	before := n.settings.Swap(s)
+	n.settings.Store(s)
+	n.fetch.Configure(s.fetch)
 	n.gateway.Configure(s.gateway)
-	if before.fetch != s.fetch || !slices.Equal(before.admin, s.admin) {
-		n.fetch.Close() // what is connected was allowed by other rules
-	}
 }
 
 // open tells whether the store is open.

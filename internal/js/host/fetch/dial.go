@@ -3,15 +3,52 @@ package fetch
 import (
 	"fmt"
 	"net"
+	"net/http"
 	"net/netip"
+	"slices"
 	"syscall"
 	"time"
 
 	"github.com/dgate-io/caddy-dgate/internal/js"
 )
 
+// rules are where scripts may connect to, with the connections that were made under
+// them: addresses are checked when they are dialled, so what one set of rules has
+// connected to must not serve requests under another.
+type rules struct {
+	Options
+	transport *http.Transport
+}
+
+func (c *Client) newRules(opts Options) *rules {
+	dialer := c.dialer()
+	return &rules{opts, &http.Transport{
+		DialContext:            dialer.DialContext,
+		ForceAttemptHTTP2:      true,
+		MaxIdleConns:           256,
+		MaxIdleConnsPerHost:    32,
+		IdleConnTimeout:        90 * time.Second,
+		TLSHandshakeTimeout:    10 * time.Second,
+		ExpectContinueTimeout:  time.Second,
+		MaxResponseHeaderBytes: maxHeader,
+	}}
+}
+
+// same tells whether opts are the rules that there are.
+func (r *rules) same(opts Options) bool {
+	return r.Policy == opts.Policy && slices.Equal(r.Forbidden, opts.Forbidden)
+}
+
+// current makes every request, and every redirect, under the rules of that moment.
+type current struct{ c *Client }
+
+// RoundTrip implements [http.RoundTripper].
+func (t current) RoundTrip(r *http.Request) (*http.Response, error) {
+	return t.c.rules.Load().transport.RoundTrip(r)
+}
+
 // dialer returns the dialer of a client. Its control function sees the address that
-// a name has resolved to, so neither names nor redirects lead around the policy.
+// a name has resolved to, so neither names nor redirects lead around the rules.
 func (c *Client) dialer() *net.Dialer {
 	return &net.Dialer{
 		Timeout:   30 * time.Second,
@@ -34,13 +71,14 @@ func refused(format string, args ...any) error {
 	return &js.LimitError{Kind: js.Refused, Message: fmt.Sprintf(format, args...)}
 }
 
-// Allowed tells why scripts may not connect to target under the policy of now and
-// the addresses that are forbidden. It is nil if they may.
+// Allowed tells why scripts may not connect to target by the rules of now. It is nil
+// if they may.
 func (c *Client) Allowed(target netip.AddrPort) error {
-	if err := c.Forbidden(target); err != nil {
+	r := c.rules.Load()
+	if err := r.forbidden(target); err != nil {
 		return err
 	}
-	switch c.policy() {
+	switch r.Policy {
 	case Off:
 		return errOff
 	case Public:
@@ -53,24 +91,16 @@ func (c *Client) Allowed(target netip.AddrPort) error {
 
 // Forbidden tells why scripts may never connect to target, whatever the policy is.
 // It is nil if that is no address that Options.Forbidden lists.
-func (c *Client) Forbidden(target netip.AddrPort) error {
-	if c.opts.Forbidden == nil {
-		return nil
-	}
+func (c *Client) Forbidden(target netip.AddrPort) error { return c.rules.Load().forbidden(target) }
+
+func (r *rules) forbidden(target netip.AddrPort) error {
 	ip := target.Addr().Unmap().WithZone("")
-	for _, f := range c.opts.Forbidden() {
+	for _, f := range r.Options.Forbidden {
 		if f.Port() == target.Port() && covers(f.Addr().Unmap().WithZone(""), ip) {
 			return refused("fetch: connections to %s are not allowed: it is an administrative address of this server", target)
 		}
 	}
 	return nil
-}
-
-func (c *Client) policy() Policy {
-	if c.opts.Policy == nil {
-		return Any
-	}
-	return c.opts.Policy()
 }
 
 // covers tells whether a listener on addr is reached by connecting to ip.

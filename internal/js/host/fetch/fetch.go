@@ -11,6 +11,7 @@ import (
 	"errors"
 	"net/http"
 	"net/netip"
+	"sync/atomic"
 	"time"
 
 	"github.com/dop251/goja"
@@ -51,23 +52,21 @@ func ParsePolicy(name string) (Policy, error) {
 	return Any, errors.New("unknown policy " + name + ", expected any, public or off")
 }
 
-// Options configure a Client. Their functions are called when a connection is
-// dialled, from any goroutine.
+// Options say where scripts may connect to.
 type Options struct {
-	// Policy says where scripts may connect to now. Default: Any.
-	Policy func() Policy
+	// Policy is which addresses they may connect to. Default: Any.
+	Policy Policy
 	// Forbidden lists addresses that scripts must never reach, such as Caddy's admin
 	// endpoint. An unspecified address (0.0.0.0, ::) stands for all of this machine's.
-	Forbidden func() []netip.AddrPort
+	Forbidden []netip.AddrPort
 }
 
 // Client makes the requests of all scripts of a process. Connections are shared.
 type Client struct {
-	opts      Options
-	transport *http.Transport
-	follow    http.Client
-	manual    http.Client
-	reject    http.Client
+	rules  atomic.Pointer[rules]
+	follow http.Client
+	manual http.Client
+	reject http.Client
 }
 
 // errRedirect ends a request that must not be redirected.
@@ -75,31 +74,31 @@ var errRedirect = errors.New("the answer is a redirect, and redirect is \"error\
 
 // New returns a Client.
 func New(opts Options) *Client {
-	c := &Client{opts: opts}
-	dialer := c.dialer()
-	c.transport = &http.Transport{
-		DialContext:            dialer.DialContext,
-		ForceAttemptHTTP2:      true,
-		MaxIdleConns:           256,
-		MaxIdleConnsPerHost:    32,
-		IdleConnTimeout:        90 * time.Second,
-		TLSHandshakeTimeout:    10 * time.Second,
-		ExpectContinueTimeout:  time.Second,
-		MaxResponseHeaderBytes: maxHeader,
-	}
-	c.follow = http.Client{Transport: c.transport, CheckRedirect: func(_ *http.Request, via []*http.Request) error {
+	c := &Client{}
+	c.rules.Store(c.newRules(opts))
+	now := current{c}
+	c.follow = http.Client{Transport: now, CheckRedirect: func(_ *http.Request, via []*http.Request) error {
 		if len(via) > maxRedirects {
 			return errors.New("stopped after 20 redirects")
 		}
 		return nil
 	}}
-	c.manual = http.Client{Transport: c.transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	c.reject = http.Client{Transport: c.transport, CheckRedirect: func(*http.Request, []*http.Request) error { return errRedirect }}
+	c.manual = http.Client{Transport: now, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	c.reject = http.Client{Transport: now, CheckRedirect: func(*http.Request, []*http.Request) error { return errRedirect }}
 	return c
 }
 
+// Configure has all requests and redirects from now on obey opts. Answers that are
+// being read are read to their end. The caller must not change opts afterwards.
+func (c *Client) Configure(opts Options) {
+	if c.rules.Load().same(opts) {
+		return
+	}
+	c.rules.Swap(c.newRules(opts)).transport.CloseIdleConnections()
+}
+
 // Close closes the connections that are not in use.
-func (c *Client) Close() { c.transport.CloseIdleConnections() }
+func (c *Client) Close() { c.rules.Load().transport.CloseIdleConnections() }
 
 // Global is the global function fetch.
 func (c *Client) Global() js.Global { return js.Global{Name: "fetch", New: c.function} }
@@ -138,8 +137,8 @@ func (c *Client) fetch(vm *js.VM, call goja.FunctionCall) goja.Value {
 		}
 	}
 	content, err := req.body.take(vm)
-	if err == nil && c.policy() == Off {
-		err = errOff // also where a connection is still open
+	if err == nil && c.rules.Load().Policy == Off {
+		err = errOff // without asking for the address of a name
 	}
 	if err != nil {
 		return rejected(vm, vm.Error(err))

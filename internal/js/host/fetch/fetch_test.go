@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/dop251/goja"
+
 	"github.com/dgate-io/caddy-dgate/internal/js"
 	"github.com/dgate-io/caddy-dgate/internal/js/host/abort"
 	"github.com/dgate-io/caddy-dgate/internal/js/host/domexception"
@@ -18,6 +20,7 @@ import (
 	"github.com/dgate-io/caddy-dgate/internal/js/host/fetch"
 	"github.com/dgate-io/caddy-dgate/internal/js/host/headers"
 	"github.com/dgate-io/caddy-dgate/internal/js/host/hosttest"
+	"github.com/dgate-io/caddy-dgate/internal/js/host/native"
 	"github.com/dgate-io/caddy-dgate/internal/js/host/stream"
 	"github.com/dgate-io/caddy-dgate/internal/js/host/weburl"
 )
@@ -60,13 +63,22 @@ func server(t *testing.T) *httptest.Server {
 
 func newHost(t *testing.T, opts fetch.Options) (hosttest.Host, *httptest.Server) {
 	srv := server(t)
-	client := fetch.New(opts)
+	return hostFor(t, fetch.New(opts), srv), srv
+}
+
+// hostFor is what scripts can use that fetch from srv with client.
+func hostFor(t *testing.T, client *fetch.Client, srv *httptest.Server) hosttest.Host {
 	t.Cleanup(client.Close)
 	return hosttest.Host{
 		Modules: []js.Module{client.Module()}, Globals: globals(client),
 		Limits:  js.Limits{Body: 4096, Timeout: 5 * time.Second},
 		Prelude: `import http from "dgate/http"; const B = "` + srv.URL + `";`,
-	}, srv
+	}
+}
+
+// address is where a server listens.
+func address(srv *httptest.Server) netip.AddrPort {
+	return netip.MustParseAddrPort(strings.TrimPrefix(srv.URL, "http://"))
 }
 
 // globals are those that scripts here use.
@@ -146,17 +158,12 @@ func TestPolicy(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			var here netip.AddrPort
-			host, srv := newHost(t, fetch.Options{
-				Policy: func() fetch.Policy { return tt.policy },
-				Forbidden: func() []netip.AddrPort {
-					if tt.forbid == nil {
-						return nil
-					}
-					return tt.forbid(here)
-				},
-			})
-			here = netip.MustParseAddrPort(strings.TrimPrefix(srv.URL, "http://"))
+			srv := server(t)
+			opts := fetch.Options{Policy: tt.policy}
+			if tt.forbid != nil {
+				opts.Forbidden = tt.forbid(address(srv))
+			}
+			host := hostFor(t, fetch.New(opts), srv)
 			target := srv.URL
 			if tt.host != "" {
 				target = strings.Replace(srv.URL, "127.0.0.1", tt.host, 1)
@@ -189,10 +196,7 @@ func TestAllowed(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			client := fetch.New(fetch.Options{
-				Policy:    func() fetch.Policy { return tt.policy },
-				Forbidden: func() []netip.AddrPort { return []netip.AddrPort{admin} },
-			})
+			client := fetch.New(fetch.Options{Policy: tt.policy, Forbidden: []netip.AddrPort{admin}})
 			defer client.Close()
 			target := netip.MustParseAddrPort(tt.target)
 			for _, c := range []struct {
@@ -208,14 +212,46 @@ func TestAllowed(t *testing.T) {
 }
 
 func TestRedirectObeysPolicy(t *testing.T) {
-	var forbidden netip.AddrPort
-	host, _ := newHost(t, fetch.Options{Forbidden: func() []netip.AddrPort { return []netip.AddrPort{forbidden} }})
 	admin := server(t)
-	forbidden = netip.MustParseAddrPort(strings.TrimPrefix(admin.URL, "http://"))
+	host, _ := newHost(t, fetch.Options{Forbidden: []netip.AddrPort{address(admin)}})
 	to := httptest.NewServer(http.RedirectHandler(admin.URL+"/404", http.StatusFound))
 	defer to.Close()
 	if _, err := host.Eval(t, `return (await fetch("`+to.URL+`")).status`); err == nil || !strings.Contains(err.Error(), "administrative address") {
 		t.Errorf("error %v", err)
+	}
+}
+
+// TestConfigure changes the rules while an answer is being read. Its connection must
+// not serve a later request, not even when others have been asked for in between,
+// after which net/http keeps connections again.
+func TestConfigure(t *testing.T) {
+	tests := map[string]struct {
+		opts func(netip.AddrPort) fetch.Options
+		want string // part of how the later requests end
+	}{
+		"public":            {func(netip.AddrPort) fetch.Options { return fetch.Options{Policy: fetch.Public} }, "only public addresses are"},
+		"off":               {func(netip.AddrPort) fetch.Options { return fetch.Options{Policy: fetch.Off} }, "connections are switched off"},
+		"an admin endpoint": {func(a netip.AddrPort) fetch.Options { return fetch.Options{Forbidden: []netip.AddrPort{a}} }, "administrative address"},
+		"the same":          {func(netip.AddrPort) fetch.Options { return fetch.Options{} }, "ab"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			srv := server(t)
+			client := fetch.New(fetch.Options{})
+			host := hostFor(t, client, srv)
+			host.Globals = append(host.Globals, native.Function("reload", 0, func(*js.VM, goja.FunctionCall) goja.Value {
+				client.Configure(tt.opts(address(srv)))
+				return goja.Undefined()
+			}))
+			got, err := host.Eval(t, `const again = () => fetch(B + "/two").then(r => r.text(), e => e.message);
+				const r = await fetch(B + "/two"); reload();
+				const between = await again(); if (await r.text() !== "ab") return "the answer was cut off";
+				const after = await again(); return between === after ? after : [between, after]`)
+			if err != nil || !strings.HasPrefix(got, `"`) || !strings.Contains(got, tt.want) {
+				t.Errorf("got %s, error %v, want one about %q", got, err, tt.want)
+			}
+		})
 	}
 }
 
