@@ -114,6 +114,9 @@ func (v *queryView) Get(key string) goja.Value {
 	if fn := v.f.c.query.Get(v.f.vm, v.f.c, key); fn != nil {
 		return fn
 	}
+	if native.IsObjectMember(key) {
+		return nil // its prototype has it
+	}
 	value, ok := v.pairs.get(key)
 	if !ok {
 		return nil
@@ -124,7 +127,7 @@ func (v *queryView) Get(key string) goja.Value {
 // Set implements goja.DynamicObject: it sets a parameter.
 func (v *queryView) Set(key string, val goja.Value) bool {
 	v.f.Check()
-	if v.f.c.query.Has(key) {
+	if v.f.c.query.Has(key) || native.IsObjectMember(key) {
 		v.f.vm.ThrowType("query.%s is a method; use query.set(%q, value)", key, key)
 	}
 	v.pairs.set(key, v.f.c.texts(val)...)
@@ -134,8 +137,11 @@ func (v *queryView) Set(key string, val goja.Value) bool {
 // Has implements goja.DynamicObject.
 func (v *queryView) Has(key string) bool {
 	v.f.Check()
+	if v.f.c.query.Has(key) {
+		return true
+	}
 	_, ok := v.pairs.get(key)
-	return ok || v.f.c.query.Has(key)
+	return ok && !native.IsObjectMember(key)
 }
 
 // Delete implements goja.DynamicObject.

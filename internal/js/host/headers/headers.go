@@ -54,13 +54,14 @@ func (v *View) check() {
 // Get implements goja.DynamicObject: a method, or the values of a header, joined.
 func (v *View) Get(key string) goja.Value {
 	v.check()
-	if v.web {
-		if v.method(key) {
-			return nil // its prototype has it
+	if !v.web {
+		if fn := v.c.members.Get(v.c.vm, v.c, key); fn != nil {
+			v.c.last = v
+			return fn
 		}
-	} else if fn := v.c.members.Get(v.c.vm, v.c, key); fn != nil {
-		v.c.last = v
-		return fn
+	}
+	if v.method(key) {
+		return nil // its prototype has it
 	}
 	values := v.h[v.c.canonical(key)]
 	switch len(values) {
@@ -86,20 +87,18 @@ func (v *View) Set(key string, val goja.Value) bool {
 func (v *View) Has(key string) bool {
 	v.check()
 	if v.method(key) {
-		return !v.web
+		return !v.web && v.c.members.Has(key)
 	}
 	return len(v.h[v.c.canonical(key)]) > 0
 }
 
-// method tells whether key names a method, and thus no header. Clients can send
-// headers of any name, so what every object has must not be looked for among them.
+// method tells whether key names a method, and thus no header.
 func (v *View) method(key string) bool {
+	if native.IsObjectMember(key) {
+		return true
+	}
 	if !v.web {
 		return v.c.members.Has(key)
-	}
-	switch key {
-	case "constructor", "hasOwnProperty", "isPrototypeOf", "propertyIsEnumerable", "toLocaleString", "toString", "valueOf":
-		return true
 	}
 	_, ok := webMethods[key]
 	return ok

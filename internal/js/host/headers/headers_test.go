@@ -32,6 +32,13 @@ func sample() http.Header {
 	return http.Header{"X-B": {"1", "2"}, "Accept": {"text/html"}, "Set-Cookie": {"a=1", "b=2"}, "Get": {"evil"}, "Tostring": {"evil"}}
 }
 
+// members are what headers must have of every object, whatever a client has sent, and
+// how that is still to be read.
+func members(headers string) string {
+	return `const h = ` + headers + `; h.set("hasOwnProperty", "evil"); h.set("valueOf", "evil"); h.set("__proto__", "evil");
+		return [typeof h.hasOwnProperty, typeof h.valueOf, typeof h.constructor, typeof h.toString, h.get("valueOf")]`
+}
+
 func TestHeaders(t *testing.T) {
 	host.Run(t, map[string]hosttest.Case{
 		"nothing":              {Code: `return [...new Headers()]`, Want: `[]`},
@@ -62,6 +69,7 @@ func TestHeaders(t *testing.T) {
 		"instanceof":           {Code: `return [new Headers() instanceof Headers, web() instanceof Headers, view() instanceof Headers]`, Want: `[true,true,false]`},
 		"a property":           {Code: `const h = web(); return [h.accept, h["x-b"], h.nope, "accept" in h]`, Want: `["text/html","1, 2",null,true]`},
 		"methods come first":   {Code: `const h = web(); return [typeof h.get, typeof h.toString]`, Want: `["function","function"]`},
+		"not of clients":       {Code: members("web()"), Want: `["function","function","function","function","evil"]`},
 		"JSON":                 {Code: `return new Headers({ "A-B": "1" })`, Want: `{"a-b":"1"}`},
 		"class":                {Code: `return [Headers.name, String(new Headers()), typeof Headers.prototype.get]`, Want: `["Headers","[object Headers]","function"]`},
 		"a subclass":           {Code: `class H extends Headers { first() { return this.get("a") } }; const h = new H({ a: "1" }); return [h.first(), h instanceof Headers]`, Want: `["1",true]`},
@@ -78,6 +86,8 @@ func TestViews(t *testing.T) {
 		"names as on the web": {Code: `return view().keys()`, Want: `["Accept","Get","Set-Cookie","Tostring","X-B"]`},
 		"add, values and del": {Code: `const h = view(); h.add("a", 1); h.add("a", 2); h.del("x-b"); return [h.values("a"), h.has("x-b")]`, Want: `[["1","2"],false]`},
 		"entries":             {Code: `return view().entries().length`, Want: `6`},
+		"not of clients":      {Code: members("view()"), Want: `["function","function","function","function","evil"]`},
+		"not to be assigned":  {Code: `view().valueOf = 1`, Err: `TypeError: headers.valueOf is a method; use headers.set("valueOf", value)`},
 		"from a view":         {Code: `return from(view()).get("accept")`, Want: `"text/html"`},
 		"from Headers":        {Code: `return from(web()).get("accept")`, Want: `"text/html"`},
 		"from nothing":        {Code: `return [from().keys(), from(null).keys()]`, Want: `[[],[]]`},
