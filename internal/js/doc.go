@@ -24,6 +24,11 @@
 // are bounded, and the natives that go through an array or draw from an iterator
 // come by a checkpoint. JSON.stringify is our own.
 //
+// The heap is looked at every 5 ms, and belongs to the whole process. A script that
+// doubles a string, a += a, comes to about four times its limit before it is
+// interrupted, half of that in its last step, and to more where the
+// watchdog gets no processor. What it leaves is collected before its VM is given up.
+//
 // Scripts are trusted but buggy, and the limits are made for that. What they
 // cannot stop is what a script must go out of its way for: a method of arrays
 // that is called on an array without a prototype, or under a computed name on an

@@ -3,7 +3,7 @@ package js
 import (
 	"runtime"
 	"runtime/metrics"
-	"sync/atomic"
+	"sync"
 )
 
 // heapReader reads the size of the heap without stopping the world, which
@@ -38,18 +38,25 @@ func (h *heapReader) baseline() uint64 {
 	return max(h.objects, min(h.goal, 4*h.live+64<<20))
 }
 
-// collector starts garbage collections.
-type collector struct{ running atomic.Bool }
+// collector collects the garbage of scripts that were interrupted. Until then it
+// would count as normal, and the next such script would be allowed that much more.
+type collector struct {
+	mu   sync.Mutex // held while collecting
+	heap heapReader
+	left uint64 // bytes that were live after the last collection here
+}
 
-// collect starts one unless it is under way, for after a script that has taken
-// too much. Until then what it has left behind would count as normal, and the
-// next such script would be allowed twice as much.
-func (c *collector) collect() {
-	if c.running.Swap(true) {
-		return
+// collect waits for a collection if the heap has grown by more than it does by
+// itself and much. Thus a caller who sends one such script after the other is
+// held up, and nobody else is. It reports whether there was one.
+func (c *collector) collect(much uint64) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.heap.read(); c.heap.objects <= 2*c.left+much {
+		return false // or one that was waited for has done it
 	}
-	go func() {
-		runtime.GC()
-		c.running.Store(false)
-	}()
+	runtime.GC()
+	c.heap.read()
+	c.left = c.heap.live
+	return true
 }

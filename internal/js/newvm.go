@@ -22,7 +22,7 @@ func (e *Engine) newVM(ctx context.Context, p *Program, lim Limits, log *zap.Log
 	vm.slot.fire = func(k Kind) { vm.halt.Store(true); vm.rt.Interrupt(k) }
 	e.dog.add(&vm.slot)
 	if err := vm.load(ctx); err != nil {
-		e.dog.remove(&vm.slot)
+		e.giveUp(vm)
 		return nil, err
 	}
 	return vm, nil

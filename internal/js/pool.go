@@ -207,12 +207,21 @@ func (p *Pool) pop() chan *VM {
 
 // discard gives up a VM that is not idle.
 func (p *Pool) discard(vm *VM) {
-	p.engine.dog.remove(&vm.slot)
-	if vm.slot.fired == Heap {
-		vm.forget()
-		p.engine.garbage.collect()
-	}
+	p.engine.giveUp(vm)
 	p.release()
+}
+
+// giveUp lets go of a VM that will not run again, and collects what it leaves behind if
+// it was interrupted. Whatever it was for, a script that allocates all the time has left
+// a multiple of what is live.
+func (e *Engine) giveUp(vm *VM) {
+	e.dog.remove(&vm.slot)
+	if vm.slot.fired != 0 {
+		vm.forget()
+		if e.garbage.collect(vm.limits.Heap / 4) {
+			e.dog.reread()
+		}
+	}
 }
 
 // forget lets go of what a VM holds that will not run again, even while someone

@@ -167,6 +167,13 @@ func (w *watchdog) tick() {
 	w.timer.Reset(tick)
 }
 
+// reread takes a new reading of the heap, for scripts that start before the next tick.
+func (w *watchdog) reread() {
+	w.mu.Lock()
+	w.heap.read()
+	w.mu.Unlock()
+}
+
 // look inspects every slot in which a script is running, and reports whether
 // there was one. base is from where growth counts for those not seen before: as
 // it was a tick ago, which is before most of them have started. w.mu is held.
@@ -189,7 +196,7 @@ func (s *slot) inspect(since, age int64, heap, base uint64) {
 	if !s.since.CompareAndSwap(since, -since) {
 		return // it has left meanwhile
 	}
-	if s.base == 0 {
+	if s.base == 0 || s.base > base { // it may have been garbage of another script
 		s.base = base
 	}
 	if s.fired == 0 {
