@@ -46,7 +46,7 @@ func (l layout) request(i int) *http.Request {
 }
 
 // store stores it all.
-func (l layout) store(b *testing.B) *changetest.Store {
+func (l layout) store(b testing.TB) *changetest.Store {
 	b.Helper()
 	var all []resource.Object
 	for i := range l.namespaces {
@@ -62,7 +62,7 @@ func (l layout) store(b *testing.B) *changetest.Store {
 		all = append(all, &resource.Domain{Name: fmt.Sprintf("d%d", i), Namespace: l.namespace(i), Patterns: []string{fmt.Sprintf("d%d.example.com", i)}, TLS: "auto"})
 	}
 	store := changetest.New(b)
-	for batch := range slices.Chunk(all, state.MaxOps) {
+	for batch := range slices.Chunk(all, 1000) { // what is added to one leaf of bbolt in one transaction costs its square
 		var ops []state.Op
 		for _, obj := range batch {
 			op, err := state.Put(obj, state.Condition{})
@@ -117,6 +117,29 @@ func BenchmarkScale(b *testing.B) {
 				}
 			})
 		})
+	}
+}
+
+// TestScale: a match allocates next to nothing, and a route takes less than 4 KiB.
+func TestScale(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it stores 10,000 routes")
+	}
+	for _, l := range []layout{layouts[0], layouts[len(layouts)-1]} {
+		store := l.store(t)
+		before := heap()
+		g, _ := follow(t, store)
+		if each := (heap() - before) / scaleRoutes; each > 4<<10 {
+			t.Errorf("%s: %d bytes for each route", l.name, each)
+		}
+		r := l.request(scaleRoutes - 2)
+		if n := testing.AllocsPerRun(1000, func() {
+			if _, err := g.Match("", r); err != nil {
+				t.Error(err)
+			}
+		}); n > 2 {
+			t.Errorf("%s: %v allocations for a match", l.name, n)
+		}
 	}
 }
 
