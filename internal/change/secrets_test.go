@@ -122,6 +122,28 @@ func TestSecrets(t *testing.T) {
 	}
 }
 
+// unreadable is a sealer whose keys are not there.
+type unreadable struct{ sealer }
+
+var errUnreadable = resource.Errorf(resource.Conflict, "secret default/s cannot be read: the key file is missing")
+
+func (u *unreadable) Seal(context.Context, resource.Key, string, string) (string, error) {
+	u.count.Add(1)
+	return "", errUnreadable
+}
+
+// Only what was outdated is tried again: keys do not come back meanwhile.
+func TestUnreadableSecrets(t *testing.T) {
+	u := &unreadable{}
+	w := change.Writer{Store: changetest.New(t), Sealer: u}
+	if _, err := w.Put(t.Context(), secret("hunter2"), state.Condition{}); !errors.Is(err, errUnreadable) {
+		t.Errorf("error %v, want %v", err, errUnreadable)
+	}
+	if n := u.count.Load(); n != 1 {
+		t.Errorf("it was tried %d times", n)
+	}
+}
+
 // spy is a store that looks for the value in what is proposed.
 type spy struct {
 	t *testing.T

@@ -128,8 +128,7 @@ func (w *Writer) attempt(changes []Change) *attempt {
 
 // outdated tells that the attempt failed because something changed since it looked.
 func (a *attempt) outdated(err error) bool {
-	code := resource.CodeOf(err)
-	return err != nil && (code == resource.Conflict || a.kept && code == resource.PreconditionFailed)
+	return errors.Is(err, state.ErrOutdated) || a.kept && err != nil && resource.CodeOf(err) == resource.PreconditionFailed
 }
 
 // look finds what is wrong with the changes, but for what only shows when they are applied.

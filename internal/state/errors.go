@@ -13,6 +13,10 @@ import (
 // ErrClosed is returned by everything that is called on a closed [DB].
 var ErrClosed = errors.New("the state is closed")
 
+// ErrOutdated is in the error of a command with a resource that was checked against another one
+// (see prints) which has changed since. The check can be made again.
+var ErrOutdated = errors.New("what a resource was checked against has changed")
+
 // HaltError says why this node stopped applying. What it has stays readable.
 type HaltError struct {
 	// Index is the entry that was not applied.

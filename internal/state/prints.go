@@ -1,6 +1,7 @@
 package state
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/dgate-io/caddy-dgate/internal/resource"
@@ -23,7 +24,10 @@ func (p *plan) checkPrints(e *effect) error {
 			return err
 		}
 		if target != nil && target.print != r.Print { // one that is absent is a mistake already
-			p.mistaken(e.op, e.key, resource.Errorf(resource.Conflict, "%s %s has changed since the %s was checked; try again", r.Target.Kind, r.Target.Name, e.key.Kind))
+			p.mistaken(e.op, e.key, &resource.Error{
+				Code: resource.Conflict, Err: ErrOutdated,
+				Message: fmt.Sprintf("%s %s has changed since the %s was checked; try again", r.Target.Kind, r.Target.Name, e.key.Kind),
+			})
 		}
 	}
 	if e.old == nil || e.old.print == e.new.print {
