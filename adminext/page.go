@@ -60,7 +60,7 @@ func (c *call) eachDocument(of resource.Key, offset, limit int, take func(state.
 		if limit == 0 {
 			return nil
 		}
-		for record, err := range r.Page(c.kind.Name, of.Namespace, prefix, offset) {
+		for record, err := range r.Page(c.r.Context(), c.kind.Name, of.Namespace, prefix, offset) {
 			if err != nil {
 				return err
 			}

@@ -40,7 +40,7 @@ func (d *Data) Documents(ctx context.Context, reader string, page hoststate.Page
 			return err
 		}
 		var size int64
-		for rec, err := range r.Page("document", page.Namespace, resource.InThatCollection(page.Collection), page.Offset) {
+		for rec, err := range r.Page(ctx, "document", page.Namespace, resource.InThatCollection(page.Collection), page.Offset) {
 			if err != nil {
 				return err
 			}

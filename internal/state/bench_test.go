@@ -91,7 +91,7 @@ func BenchmarkDocuments(b *testing.B) {
 	prefix := resource.InThatCollection("c")
 	page := func(r *Reader, offset int) error {
 		n := 0
-		for _, err := range r.Page("document", "default", prefix, offset) {
+		for _, err := range r.Page(b.Context(), "document", "default", prefix, offset) {
 			if n++; err != nil || n == 100 {
 				return err
 			}

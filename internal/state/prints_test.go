@@ -1,7 +1,9 @@
 package state
 
 import (
+	"context"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"testing"
 
@@ -140,7 +142,7 @@ func TestPages(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			err := s.View(func(r *Reader) error {
-				page := r.Page("document", "default", tt.prefix, tt.offset)
+				page := r.Page(t.Context(), "document", "default", tt.prefix, tt.offset)
 				for range 2 { // it can be read again
 					var got []string
 					for rec, err := range page {
@@ -162,5 +164,25 @@ func TestPages(t *testing.T) {
 				t.Fatal(err)
 			}
 		})
+	}
+}
+
+// Walking to a page ends when nobody waits for it any more.
+func TestPagesOfNobody(t *testing.T) {
+	s := open(t)
+	s.must(put(t, collection("a", "")), document(t, "a", "1", `1`, nil), document(t, "a", "2", `2`, nil))
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	err := s.View(func(r *Reader) error {
+		for rec, err := range r.Page(ctx, "document", "default", "a/", 1) {
+			if err != nil {
+				return err
+			}
+			t.Errorf("%s was read", rec.Key)
+		}
+		return nil
+	})
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v", err)
 	}
 }

@@ -2,6 +2,7 @@ package state
 
 import (
 	"bytes"
+	"context"
 	"iter"
 
 	bolt "go.etcd.io/bbolt"
@@ -56,17 +57,20 @@ func (r *Reader) Get(key resource.Key) (Record, bool, error) {
 // is all of them. The records may be kept. After an error the listing is over.
 func (r *Reader) List(kind, namespace string) iter.Seq2[Record, error] {
 	if namespace == "" {
-		return r.list(kind, nil, 0)
+		return r.list(context.Background(), kind, nil, 0)
 	}
-	return r.list(kind, join(namespace, ""), 0)
+	return r.list(context.Background(), kind, join(namespace, ""), 0)
 }
 
 // Page is List for names that begin with prefix, from the one after so many others on. For the
 // documents of a collection, prefix is [resource.InThatCollection]. What is left out is not read,
-// but walked over.
-func (r *Reader) Page(kind, namespace, prefix string, offset int) iter.Seq2[Record, error] {
-	return r.list(kind, join(namespace, prefix), offset)
+// but walked over; that ends with the error of ctx if ctx does.
+func (r *Reader) Page(ctx context.Context, kind, namespace, prefix string, offset int) iter.Seq2[Record, error] {
+	return r.list(ctx, kind, join(namespace, prefix), offset)
 }
+
+// walkedAtOnce is how many keys are walked over before somebody asks whether to go on.
+const walkedAtOnce = 4096
 
 // Count is how many resources Page would list without an offset.
 func (r *Reader) Count(kind, namespace, prefix string) int {
@@ -82,7 +86,7 @@ func (r *Reader) Count(kind, namespace, prefix string) int {
 }
 
 // list reads the resources whose keys in the database begin with prefix.
-func (r *Reader) list(kind string, prefix []byte, offset int) iter.Seq2[Record, error] {
+func (r *Reader) list(ctx context.Context, kind string, prefix []byte, offset int) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
 		bucket := r.tx.Bucket(bucketResources).Bucket([]byte(kind))
 		if bucket == nil {
@@ -91,7 +95,10 @@ func (r *Reader) list(kind string, prefix []byte, offset int) iter.Seq2[Record, 
 		cursor, skip := bucket.Cursor(), offset
 		for k, v := cursor.Seek(prefix); k != nil && bytes.HasPrefix(k, prefix); k, v = cursor.Next() {
 			if skip > 0 {
-				skip--
+				if skip--; skip%walkedAtOnce == 0 && ctx.Err() != nil {
+					yield(Record{}, context.Cause(ctx))
+					return
+				}
 				continue
 			}
 			key, ok := splitItemKey(kind, k)
