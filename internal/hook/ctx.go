@@ -160,7 +160,7 @@ var ctxMethods = map[string]method{
 		f := c.current()
 		f.answering("ctx.setHeader")
 		name := headers.Name(c.vm, "ctx.setHeader", call.Argument(0))
-		f.s.w.Header()[name] = []string{headers.Value(call.Argument(1))}
+		f.s.w.Header()[name] = []string{headers.Value(c.vm, call.Argument(1))}
 		return goja.Undefined()
 	}},
 }

@@ -207,7 +207,7 @@ var responseMethods = map[string]method{
 	}},
 	"location": {Arity: 1, Call: func(c *vmCache, call goja.FunctionCall) goja.Value {
 		f := c.current()
-		f.s.w.Header()["Location"] = []string{headers.Value(call.Argument(0))}
+		f.s.w.Header()["Location"] = []string{headers.Value(c.vm, call.Argument(0))}
 		return f.response()
 	}},
 	"redirect": {Arity: 1, Call: func(c *vmCache, call goja.FunctionCall) goja.Value {

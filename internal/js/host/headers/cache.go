@@ -82,8 +82,18 @@ func Name(vm *js.VM, what string, v goja.Value) string {
 	return cacheOf(vm).name(what, v.String())
 }
 
-// Value is a value as it may stand in a header: text in one line.
-func Value(v goja.Value) string { return Line(native.Text(v)) }
+// Value is a value as it may stand in a header: text in one line. It throws for a
+// symbol, which has no text.
+func Value(vm *js.VM, v goja.Value) string {
+	refuseSymbol(vm, v)
+	return Line(native.Text(v))
+}
+
+func refuseSymbol(vm *js.VM, v goja.Value) {
+	if _, symbol := v.(*goja.Symbol); symbol {
+		vm.ThrowType("a symbol cannot be the value of a header")
+	}
+}
 
 // Line replaces the control characters of s by spaces.
 func Line(s string) string {
@@ -102,11 +112,11 @@ func Line(s string) string {
 func (c *cache) values(v goja.Value) []string {
 	obj, ok := v.(*goja.Object)
 	if !ok || obj.ClassName() != "Array" {
-		return []string{Value(v)}
+		return []string{Value(c.vm, v)}
 	}
 	var values []string
 	c.vm.Runtime().ForOf(obj, func(item goja.Value) bool {
-		values = append(values, Value(item))
+		values = append(values, Value(c.vm, item))
 		return true
 	})
 	return values
@@ -135,7 +145,7 @@ func From(vm *js.VM, what string, v goja.Value) http.Header {
 				vm.ThrowType("%s: expected pairs of name and value", what)
 			}
 			name := c.name(what, pair.Get("0").String())
-			h[name] = append(h[name], Value(pair.Get("1")))
+			h[name] = append(h[name], Value(vm, pair.Get("1")))
 			return true
 		})
 		return h

@@ -82,6 +82,7 @@ func (c *cache) asked(method string, call goja.FunctionCall) string {
 
 // webValue is the value that a method was given. What cannot stand in a header throws.
 func (c *cache) webValue(method string, call goja.FunctionCall) string {
+	refuseSymbol(c.vm, call.Argument(1))
 	value := strings.Trim(call.Argument(1).String(), " \t\r\n")
 	if !httpguts.ValidHeaderFieldValue(value) {
 		c.vm.ThrowType("headers.%s: %q is not a valid value of a header", method, value)

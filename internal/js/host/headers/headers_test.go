@@ -54,6 +54,7 @@ func TestHeaders(t *testing.T) {
 		"get of a bad name":    {Code: `web().get("a b")`, Err: `TypeError: headers.get: "a b" is not a valid name of a header`},
 		"set":                  {Code: `const h = web(); h.set("x-b", " 3 "); h.set("new", 4); return [h.get("X-B"), h.get("new")]`, Want: `["3","4"]`},
 		"set of a bad value":   {Code: `web().set("a", "1\r\nb: 2")`, Err: `TypeError: headers.set: "1\r\nb: 2" is not a valid value of a header`},
+		"set of a symbol":      {Code: `web().set("a", Symbol("x"))`, Err: `TypeError: a symbol cannot be the value of a header`},
 		"append":               {Code: `const h = new Headers(); h.append("a", "1"); h.append("A", "2"); h.add("a", "3"); return h.get("a")`, Want: `"1, 2, 3"`},
 		"append a bad value":   {Code: `web().append("a", "\0")`, Err: `TypeError: headers.append: "\x00" is not a valid value of a header`},
 		"delete":               {Code: `const h = web(); h.delete("X-b"); h.del("accept"); h.delete("nope"); return [h.has("x-b"), h.has("accept")]`, Want: `[false,false]`},

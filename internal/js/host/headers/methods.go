@@ -21,7 +21,7 @@ func init() {
 		}},
 		"set": {Arity: 2, Call: func(c *cache, call goja.FunctionCall) goja.Value {
 			v := c.of(call.This)
-			v.h[c.name("headers.set", call.Argument(0).String())] = []string{Value(call.Argument(1))}
+			v.h[c.name("headers.set", call.Argument(0).String())] = []string{Value(c.vm, call.Argument(1))}
 			return goja.Undefined()
 		}},
 		"add": {Arity: 2, Call: add}, "append": {Arity: 2, Call: add},
@@ -76,7 +76,7 @@ func entries(c *cache, call goja.FunctionCall) goja.Value {
 func add(c *cache, call goja.FunctionCall) goja.Value {
 	v := c.of(call.This)
 	name := c.name("headers.add", call.Argument(0).String())
-	v.h[name] = append(v.h[name], Value(call.Argument(1)))
+	v.h[name] = append(v.h[name], Value(c.vm, call.Argument(1)))
 	return goja.Undefined()
 }
 
