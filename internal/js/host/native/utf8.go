@@ -1,8 +1,10 @@
 package native
 
 import (
+	"unicode/utf16"
 	"unicode/utf8"
 
+	"github.com/dop251/goja"
 	"golang.org/x/text/encoding/unicode"
 )
 
@@ -14,4 +16,22 @@ func UTF8(b []byte) string {
 	}
 	text, _ := unicode.UTF8.NewDecoder().Bytes(b) // it replaces what it cannot decode
 	return string(text)
+}
+
+// WellFormed tells whether a string has no half of a surrogate pair in it.
+func WellFormed(v goja.Value) bool {
+	s, ok := v.ToString().(goja.String)
+	if !ok {
+		return true
+	}
+	for i := 0; i < s.Length(); i++ {
+		unit := rune(s.CharAt(i))
+		if !utf16.IsSurrogate(unit) {
+			continue
+		}
+		if i++; i == s.Length() || utf16.DecodeRune(unit, rune(s.CharAt(i))) == utf8.RuneError {
+			return false
+		}
+	}
+	return true
 }

@@ -2,6 +2,8 @@ package state
 
 import (
 	"fmt"
+	"strings"
+	"unicode/utf8"
 
 	"github.com/dop251/goja"
 
@@ -26,7 +28,17 @@ func (a *arguments) name(i int, expected string) string {
 	if !goja.IsString(v) {
 		a.vm.ThrowType("%s: expected the %s, a string, got %s", a.what, expected, native.TypeName(v))
 	}
-	return v.String()
+	return a.wellFormed(expected, v)
+}
+
+// wellFormed is the text of a string. One with half a character in it has no text: with a
+// replacement there, it would be the name of something else.
+func (a *arguments) wellFormed(name string, v goja.Value) string {
+	text := v.String()
+	if strings.ContainsRune(text, utf8.RuneError) && !native.WellFormed(v) {
+		a.vm.ThrowType("%s: the %s has half of a surrogate pair in it, which is no character", a.what, name)
+	}
+	return text
 }
 
 // object is an argument that is an object.
@@ -72,7 +84,7 @@ func (p properties) text(name, without string) string {
 	if !goja.IsString(v) {
 		p.vm.ThrowType("%s: expected %s to be a string, got %s", p.what, name, native.TypeName(v))
 	}
-	return v.String()
+	return p.wellFormed(name, v)
 }
 
 // required is a property that is a string and must be there.
