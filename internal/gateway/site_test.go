@@ -218,6 +218,7 @@ func TestSite(t *testing.T) {
 		"errorHandler of what never ends": {code: modifier + `await up.readBody()}; export const errorHandler = (ctx, e) => ctx.response().status(504).send("slow")`, next: stalls, want: "504 Content-Length: 4 Content-Type: text/plain; charset=utf-8|slow"},
 		"reading without waiting for it":  {code: modifier + `up.readBody()}`, want: "200 " + plain + "next"},
 		"HEAD":                            {code: modifier + `up.headers.set("X-A", (await up.readBody()).byteLength)}`, method: "HEAD", want: "200 Content-Length: 4 Content-Type: text/plain X-A: 4|"},
+		"HEAD, reading and writing":       {code: modifier + `up.writeBody(text(await up.readBody()) + "!")}`, method: "HEAD", want: "200 Content-Type: text/plain|"},
 		"HEAD, writing":                   {code: modifier + `up.writeBody("other")}`, method: "HEAD", want: "200 Content-Length: 5 Content-Type: text/plain|"},
 		"gzip":                            {code: modifier + `up.headers.set("X-A", text(await up.readBody()))}`, next: zipped, want: "200 Content-Encoding: gzip Content-Length: 30 X-A: zipped|" + gzipped(t, "zipped")},
 		"gzip, writing":                   {code: modifier + `up.writeBody(text(await up.readBody()) + "?")}`, next: zipped, want: "200 Content-Length: 7 Content-Type: text/plain; charset=utf-8|zipped?"},

@@ -173,6 +173,7 @@ func TestResponseModifier(t *testing.T) {
 		"readJson of no JSON":     {path: "/plain", code: `try { await u.readJson() } catch (e) { u.writeBody(e.name + (e instanceof Error)) }`, want: answer{200, "SyntaxErrortrue"}},
 		"HEAD, read":              {method: "HEAD", path: "/plain", code: `u.headers.set("x-a", (await u.readBody()).byteLength)`, want: answer{200, ""}, header: http.Header{"X-A": {"0"}, "Content-Length": {"5"}}},
 		"HEAD, written":           {method: "HEAD", path: "/plain", code: `u.writeBody("ab")`, want: answer{200, ""}, header: http.Header{"Content-Length": {"2"}}},
+		"HEAD, read and written":  {method: "HEAD", path: "/plain", code: `await u.readBody(); u.writeBody("ab")`, want: answer{200, ""}, header: http.Header{"Content-Length": nil}},
 		"304, read and written":   {path: "/304", code: `await u.readBody(); u.writeBody("x")`, want: answer{304, ""}},
 		"query and cookie":        {path: "/plain?k=v", code: `u.headers.set("x-a", u.query().get("k") + u.cookie()[0].name)`, want: answer{200, "plain"}, header: http.Header{"X-A": {"vc"}}},
 		"no response":             {path: "/plain", code: `u.headers.set("x-a", String(ctx.response()))`, want: answer{200, "plain"}, header: http.Header{"X-A": {"null"}}},

@@ -250,7 +250,11 @@ func (up *upstream) replace(f *frame, data []byte) {
 // finish leaves resp.Body as whoever sends the answer on needs it.
 func (up *upstream) finish() {
 	resp := up.resp
+	head := resp.Request != nil && resp.Request.Method == http.MethodHead
 	if up.wrote {
+		if head && up.load != nil { // there was nothing to read that what is written could have come from
+			resp.ContentLength = -1
+		}
 		up.facts.dropStale(resp.Header)
 		setLength(resp.Header, resp.ContentLength)
 		if partial := http.StatusPartialContent; up.status == partial && resp.StatusCode == partial && resp.Header["Content-Range"] == nil {
@@ -268,7 +272,6 @@ func (up *upstream) finish() {
 		resp.Header.Del("Content-Length")
 	case up.wrote:
 		up.drop()
-		head := resp.Request != nil && resp.Request.Method == http.MethodHead
 		switch {
 		case up.stream != nil && (bodyless || head):
 			_ = up.stream.Close() // nobody reads it
