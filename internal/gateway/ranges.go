@@ -9,8 +9,8 @@ import (
 	"github.com/dgate-io/caddy-dgate/internal/resource"
 )
 
-// bodyNames are the names by which a responseModifier gets at a body.
-var bodyNames = regexp.MustCompile(`\b(?:(?:read|write)(?:Body|Json)|body|Response)\b`)
+// bodyNames are the names by which a responseModifier gets at a body, such as readBody.
+var bodyNames = regexp.MustCompile(`\b(?:\w*Body|\w*Json|body|Response)\b`)
 
 // needsWhole tells whether a program must not be given a part of an answer: it has a
 // responseModifier, and the code mentions bodies. A part that a script rewrites is a part of
