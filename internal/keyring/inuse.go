@@ -7,10 +7,11 @@ import (
 	"github.com/dgate-io/caddy-dgate/internal/state"
 )
 
-// user finds a stored resource with a field that one of the data keys encrypts; nil if there is
-// none.
-func user(db *state.DB, dataKeys ...string) (found *resource.Key, err error) {
-	err = db.View(func(r *state.Reader) error {
+// users finds, for each data key that encrypts something, a stored resource with such a field. It
+// reads every resource that can have one.
+func users(db *state.DB) (map[string]resource.Key, error) {
+	found := map[string]resource.Key{}
+	err := db.View(func(r *state.Reader) error {
 		for _, kind := range resource.All {
 			if !slices.ContainsFunc(kind.Fields, func(f resource.Field) bool { return f.Secret }) {
 				continue
@@ -24,9 +25,8 @@ func user(db *state.DB, dataKeys ...string) (found *resource.Key, err error) {
 					return err
 				}
 				for _, field := range resource.SecretFields(obj) {
-					if s, ok := parseSealed(*field.Value); ok && slices.Contains(dataKeys, s.dataKey) {
-						found = &rec.Key
-						return nil
+					if s, ok := parseSealed(*field.Value); ok {
+						found[s.dataKey] = rec.Key
 					}
 				}
 			}

@@ -165,14 +165,19 @@ func (k *Keyring) newest(ctx context.Context, db *state.DB) (string, *dataKey, e
 // mayBegin says whether a node that cannot read any data key may make its own: only if nothing is
 // encrypted with the others any more.
 func mayBegin(db *state.DB, locked []string, problem error) error {
-	inUse, err := user(db, locked...)
-	if err != nil || inUse == nil {
+	inUse, err := users(db)
+	if err != nil {
 		return err
 	}
-	return &resource.Error{
-		Code: resource.Conflict, Err: problem,
-		Message: fmt.Sprintf("%s cannot be read: %v; give this node the encryption_key that was used, or delete what cannot be read", inUse, problem),
+	for _, name := range locked {
+		if user, ok := inUse[name]; ok {
+			return &resource.Error{
+				Code: resource.Conflict, Err: problem,
+				Message: fmt.Sprintf("%s cannot be read: %v; give this node the encryption_key that was used, or delete what cannot be read", user, problem),
+			}
+		}
 	}
+	return nil
 }
 
 // make stores a new data key.
@@ -216,9 +221,10 @@ func (k *Keyring) Unlock(ctx context.Context) (renewed int, err error) {
 	if err != nil {
 		return 0, err
 	}
+	inUse := sync.OnceValues(func() (map[string]resource.Key, error) { return users(db) })
 	var problems []error
 	for _, rec := range records {
-		changed, err := k.unlock(ctx, db, rec)
+		changed, err := k.unlock(ctx, db, rec, inUse)
 		if err != nil {
 			problems = append(problems, fmt.Errorf("data key %s of %s: %w", rec.Key.Name, rec.CreatedAt.Format(time.DateOnly), err))
 		}
@@ -229,11 +235,12 @@ func (k *Keyring) Unlock(ctx context.Context) (renewed int, err error) {
 	return renewed, errors.Join(problems...)
 }
 
-// unlock does that with one data key.
-func (k *Keyring) unlock(ctx context.Context, db *state.DB, rec state.Record) (renewed bool, err error) {
+// unlock does that with one data key. What is inUse is asked for only if no KEK decrypts it.
+func (k *Keyring) unlock(ctx context.Context, db *state.DB, rec state.Record, inUse func() (map[string]resource.Key, error)) (renewed bool, err error) {
 	dk, err := k.unwrap(db, rec)
 	if err != nil {
-		if inUse, lost := user(db, rec.Key.Name); inUse == nil {
+		used, lost := inUse()
+		if _, ok := used[rec.Key.Name]; !ok {
 			return false, lost
 		}
 		return false, err

@@ -1,6 +1,7 @@
 package keyring_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -67,5 +68,35 @@ func TestAnotherKEK(t *testing.T) {
 	opens(t, right, text) // the older key is still there
 	if _, err := k.Unlock(t.Context()); err != nil {
 		t.Errorf("Unlock: %v, although nothing is encrypted with the older key any more", err)
+	}
+}
+
+// However many data keys are locked, stored secrets are looked through once: it happens whenever a
+// configuration is loaded.
+func TestManyLockedKeys(t *testing.T) {
+	store := changetest.New(t)
+	var ops []state.Op
+	for i := range 200 {
+		op, err := state.Put(&resource.Secret{Name: fmt.Sprint("s", i), Namespace: "default", Data: "dg1.AQ"}, state.Condition{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ops = append(ops, op)
+	}
+	propose(t, store, ops...)
+	k := keyring.New(store, configured(keyring.NewKEK()))
+	var allocs []float64
+	for _, names := range []string{"a", "bcdefghij"} {
+		for _, name := range names {
+			propose(t, store, state.Op{Key: resource.Key{Kind: state.DataKey, Name: string(name)}, Data: []byte(`{"version":1}`)})
+		}
+		allocs = append(allocs, testing.AllocsPerRun(5, func() {
+			if _, err := k.Unlock(t.Context()); err != nil {
+				t.Error(err)
+			}
+		}))
+	}
+	if allocs[1] > 2*allocs[0] {
+		t.Errorf("1 key takes %g allocations, 10 take %g", allocs[0], allocs[1])
 	}
 }
