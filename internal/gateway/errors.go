@@ -64,6 +64,12 @@ func hookFailure(ctx context.Context, err error) *StatusError {
 	switch {
 	case js.KindOf(err) == js.Busy:
 		return &StatusError{Status: http.StatusServiceUnavailable, RetryAfter: time.Second, Err: err}
+	case errors.Is(err, hook.ErrRequestBody):
+		status := http.StatusBadRequest
+		if _, limited := errors.AsType[*http.MaxBytesError](err); limited {
+			status = http.StatusRequestEntityTooLarge
+		}
+		return &StatusError{Status: status, Err: err}
 	case errors.Is(err, hook.ErrBodyTooLarge):
 		return &StatusError{Status: http.StatusRequestEntityTooLarge, Err: err}
 	}

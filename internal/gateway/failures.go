@@ -27,10 +27,11 @@ const (
 )
 
 // failed notes a hook that has failed by its script. Nothing is the fault of a script when the
-// client has left or has sent too much, or when the upstream breaks off.
+// client has left, or has sent too much or no proper body, or when the upstream breaks off.
 func (s *runner) failed(err error) {
 	tooLarge := errors.Is(err, hook.ErrBodyTooLarge) && s.hook != hook.ResponseModifier
-	if s.r.Context().Err() == nil && !tooLarge && !errors.Is(err, hook.ErrUpstreamBody) {
+	broken := errors.Is(err, hook.ErrRequestBody) || errors.Is(err, hook.ErrUpstreamBody)
+	if s.r.Context().Err() == nil && !tooLarge && !broken {
 		s.failures = append(s.failures, failure{s.hook, err})
 	}
 }

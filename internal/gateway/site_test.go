@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httptrace"
@@ -468,4 +469,41 @@ func TestSiteReplace(t *testing.T) {
 	}
 	stop()
 	traffic.Wait()
+}
+
+// What is wrong with the body of a request is the client's fault, whoever reads it.
+func TestSiteBadBody(t *testing.T) {
+	for name, code := range map[string]string{
+		"requestModifier": `export const requestModifier = async (ctx) => { await ctx.request().readBody() }`,
+		"a Worker":        `export default { async fetch(r) { return new Response(await r.text()) } }`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			srv := serve(t, newSite(t, code, js.Limits{}), say("next"))
+			conn, err := net.Dial("tcp", srv.Listener.Addr().String())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close() //nolint:errcheck // it was read
+			_, _ = io.WriteString(conn, "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\nno length\r\n")
+			resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer resp.Body.Close() //nolint:errcheck // nobody reads it
+			if resp.StatusCode != http.StatusBadRequest {
+				t.Error(resp.Status)
+			}
+			limited := httptest.NewServer(http.MaxBytesHandler(srv.Config.Handler, 3))
+			defer limited.Close()
+			resp, err = limited.Client().Post(limited.URL, "text/plain", strings.NewReader("text"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer resp.Body.Close() //nolint:errcheck // nobody reads it
+			if resp.StatusCode != http.StatusRequestEntityTooLarge {
+				t.Error(resp.Status)
+			}
+		})
+	}
 }

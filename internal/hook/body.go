@@ -20,6 +20,28 @@ import (
 // Info.MaxBody. The gateway answers a request body with 413.
 var ErrBodyTooLarge error = &js.LimitError{Kind: js.Body, Message: "body is larger than the limit"}
 
+// ErrRequestBody is the cause when a script has read the body of the request and the
+// client did not send all of it, or not as it should: that is no fault of the script.
+var ErrRequestBody = errors.New("the request's body cannot be read")
+
+// brokenRequestError is an ErrRequestBody with what went wrong.
+type brokenRequestError struct{ err error }
+
+func (b *brokenRequestError) Error() string   { return "read the request's body: " + b.err.Error() }
+func (b *brokenRequestError) Unwrap() []error { return []error{ErrRequestBody, b.err} }
+
+// clientBody is the body of a request, for those who read it on behalf of a script.
+type clientBody struct{ io.Reader }
+
+// Read implements io.Reader.
+func (b clientBody) Read(p []byte) (int, error) {
+	n, err := b.Reader.Read(p)
+	if err != nil && err != io.EOF { //nolint:errorlint // readers return it as it is
+		err = &brokenRequestError{err}
+	}
+	return n, err
+}
+
 // requestBody is the body of the request, read at most once and only when asked for.
 type requestBody struct {
 	data   []byte
@@ -57,7 +79,7 @@ func (b *requestBody) load(f *frame) {
 	}
 	src, size, done := r.Body, r.ContentLength, make(chan result, 1)
 	go func() {
-		data, err := readAll(src, size, limit)
+		data, err := readAll(clientBody{src}, size, limit)
 		done <- result{data, err}
 	}()
 	ctx := f.vm.Context()
@@ -79,7 +101,7 @@ func (b *requestBody) load(f *frame) {
 		r.Body = replay{io.MultiReader(bytes.NewReader(b.data), src), src}
 		b.data, b.err = nil, tooLarge("request", limit)
 	case ctx.Err() == nil:
-		b.data, b.err = nil, fmt.Errorf("read the request's body: %w", b.err)
+		b.data = nil
 		r.Body = failedBody{src, b.err}
 	}
 }

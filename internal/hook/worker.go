@@ -47,7 +47,7 @@ func (f *frame) webRequest() *goja.Object {
 		TooLarge: tooLarge("request", f.s.info.MaxBody),
 	}
 	if r.Body != nil && r.Body != http.NoBody {
-		init.Body = r.Body
+		init.Body = clientBody{r.Body}
 	}
 	return fetch.NewRequest(f.vm, init)
 }
