@@ -79,6 +79,7 @@ func TestEveryMethod(t *testing.T) {
 			"has":      {`return [ctx.query().has("q"), ctx.query().has("n")]`, `[true,false]`},
 			"encode":   {`return ctx.query().encode()`, `"q=1&q=2&z=+x"`},
 			"toString": {`return String(ctx.query())`, `"q=1&q=2&z=+x"`},
+			"toJSON":   {`return ctx.query().toJSON()`, `{"q":"1","z":" x"}`},
 			"keys":     {`return ctx.query().keys()`, `["q","z"]`},
 			"entries":  {`return ctx.query().entries()`, `[["q","1"],["q","2"],["z"," x"]]`},
 			"forEach":  {`let l = []; ctx.query().forEach((v, k, q) => l.push(k + v + q.has(k))); return l`, `["q1true","q2true","z xtrue"]`},

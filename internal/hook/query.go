@@ -202,6 +202,7 @@ var queryMethods = map[string]method{
 	"keys": {Arity: 0, Call: func(c *vmCache, call goja.FunctionCall) goja.Value {
 		return native.Strings(c.vm, c.queryOf(call.This).pairs.names())
 	}},
+	"toJSON":  {Arity: 0, Call: queryJSON},
 	"entries": {Call: queryEntries},
 	"forEach": {Arity: 1, Call: func(c *vmCache, call goja.FunctionCall) goja.Value {
 		q := c.queryOf(call.This)
@@ -249,6 +250,18 @@ func addQuery(c *vmCache, call goja.FunctionCall) goja.Value {
 func deleteQuery(c *vmCache, call goja.FunctionCall) goja.Value {
 	c.queryOf(call.This).pairs.delete(call.Argument(0).String())
 	return goja.Undefined()
+}
+
+// queryJSON is what JSON has of a query: names with their first values, also those names that
+// are hidden behind a method otherwise.
+func queryJSON(c *vmCache, call goja.FunctionCall) goja.Value {
+	obj, p := c.rt.NewObject(), c.queryOf(call.This).pairs
+	for _, name := range p.names() {
+		value, _ := p.get(name)
+		// Set would take __proto__ for the prototype. A new plain object takes everything.
+		_ = obj.DefineDataProperty(name, c.str(value), goja.FLAG_TRUE, goja.FLAG_TRUE, goja.FLAG_TRUE)
+	}
+	return obj
 }
 
 func queryEntries(c *vmCache, call goja.FunctionCall) goja.Value {
