@@ -46,16 +46,43 @@ type wrapper struct {
 }
 
 // ParseKEK reads a KEK: 32 bytes as hexadecimal or base64, or else a passphrase of at least 16
-// bytes, which is stretched with argon2id. The error does not repeat the text.
+// bytes, which is stretched with argon2id. Space around it does not count. What looks like a key
+// that lost or gained a few characters is refused: it would do as a passphrase, until the key is
+// given in full. The error does not repeat the text.
 func ParseKEK(text string) (*KEK, error) {
+	text = strings.TrimSpace(text)
 	if key := parseKey(text); key != nil {
 		return &KEK{key: key}, nil
+	}
+	if err := almostKey(text); err != nil {
+		return nil, err
 	}
 	if len(text) < minPassphrase {
 		return nil, fmt.Errorf("must be 32 bytes as hex or base64, or a passphrase of at least %d characters", minPassphrase)
 	}
 	return &KEK{passphrase: []byte(text)}, nil
 }
+
+// almostKey says what is wrong with text that was probably meant to be a key and is none.
+func almostKey(text string) error {
+	packed := strings.Join(strings.Fields(text), "")
+	if n := len(packed); n >= 60 && n <= 68 && consistsOf(packed, hexDigits) {
+		return fmt.Errorf("looks like a key as hex, but must have 64 digits and no space between them; it has %d", n)
+	}
+	digits := strings.TrimRight(text, "=")
+	if n := len(digits); n >= 40 && n <= 48 && consistsOf(digits, letters+decimals+"+/-_") {
+		return fmt.Errorf("looks like a key as base64, but must be 32 bytes, which have 43 characters and may end with =; it has %d. Write a passphrase with spaces, or another length", n)
+	}
+	return nil
+}
+
+const (
+	decimals  = "0123456789"
+	letters   = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+	hexDigits = decimals + "abcdefABCDEF"
+)
+
+func consistsOf(text, chars string) bool { return strings.Trim(text, chars) == "" }
 
 // NewKEK makes a random KEK.
 func NewKEK() *KEK { return &KEK{key: randomBytes(keySize)} }
