@@ -61,13 +61,14 @@ func TestInterrupted(t *testing.T) {
 // FuzzStructuredClone clones what JSON can say.
 func FuzzStructuredClone(f *testing.F) {
 	f.Add(`{"a":[1,"b",null,{"__proto__":{}}],"length":-1}`)
+	f.Add(`1E700`) // which goja does not parse
 	host := hosttest.Host{Globals: []js.Global{clone.Global()}, Limits: host.Limits}
 	f.Fuzz(func(t *testing.T, text string) {
 		if !json.Valid([]byte(text)) {
 			t.Skip()
 		}
 		quoted, _ := json.Marshal(text)
-		got, err := host.Eval(t, `const v = JSON.parse(`+string(quoted)+`); return JSON.stringify(structuredClone(v)) === JSON.stringify(v)`)
+		got, err := host.Eval(t, `let v; try { v = JSON.parse(`+string(quoted)+`) } catch { return true }; return JSON.stringify(structuredClone(v)) === JSON.stringify(v)`)
 		if err != nil || got != "true" {
 			t.Errorf("%s: %s %v", text, got, err)
 		}
