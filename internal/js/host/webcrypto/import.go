@@ -69,7 +69,7 @@ func (k *key) parse(format string, data []byte) (material any, err error) {
 	case format == "spki" && k.scheme.usages["public"] != nil:
 		material, err = x509.ParsePKIXPublicKey(data)
 	case format == "pkcs8" && k.scheme.usages["private"] != nil:
-		material, err = x509.ParsePKCS8PrivateKey(data)
+		material, err = parsePKCS8(data)
 	case format == "raw" && k.scheme.usages["secret"] != nil && k.scheme.usages["public"] == nil, format == "raw" && k.scheme.kty == "oct":
 		return data, nil
 	case format == "raw" && k.scheme.curved:

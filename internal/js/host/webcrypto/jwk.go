@@ -51,6 +51,14 @@ func (b *b64) UnmarshalText(text []byte) (err error) {
 	return err
 }
 
+// number is the number that b is, nil if it is missing.
+func (b b64) number() *big.Int {
+	if b == nil {
+		return nil
+	}
+	return new(big.Int).SetBytes(b)
+}
+
 // jwkOf reads a key that a script has as an object.
 func jwkOf(vm *js.VM, v goja.Value) (*jwk, error) {
 	if _, ok := v.(*goja.Object); !ok {
@@ -140,15 +148,12 @@ func (w *jwk) rsa() (any, error) {
 	if w.D == nil {
 		return &pub, nil
 	}
-	if w.P == nil || w.Q == nil {
-		return nil, dataError("a private key needs the members p and q")
-	}
-	private := &rsa.PrivateKey{PublicKey: pub, D: new(big.Int).SetBytes(w.D), Primes: []*big.Int{new(big.Int).SetBytes(w.P), new(big.Int).SetBytes(w.Q)}}
-	private.Precompute()
-	if err := private.Validate(); err != nil {
+	r := rsaNumbers{N: pub.N, E: pub.E, D: w.D.number(), P: w.P.number(), Q: w.Q.number(), Dp: w.DP.number(), Dq: w.DQ.number(), Qinv: w.QI.number()}
+	key, err := r.key()
+	if err != nil {
 		return nil, dataError("%v", err)
 	}
-	return private, nil
+	return key, nil
 }
 
 func (w *jwk) ec(curve string) (any, error) {

@@ -8,8 +8,11 @@ import (
 	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/asn1"
 	"encoding/base64"
 	"encoding/json"
+	"math/big"
 	"strings"
 	"testing"
 
@@ -149,10 +152,51 @@ func TestRSAOfOtherKeys(t *testing.T) {
 		"no exponent":      {Code: `return failure(s.importKey("jwk", { kty: "RSA", n: ` + string(n) + ` }, { name: "RSA-PSS", hash: "SHA-1" }, true, ["verify"]))`, Want: `"DOM DataError: importKey: the members n and e are no public key"`},
 		"too large":        {Code: `return failure(s.importKey("jwk", { kty: "RSA", e: "AQAB", n: "` + big + `" }, { name: "RSA-PSS", hash: "SHA-1" }, true, ["verify"]))`, Want: `"DOM DataError: importKey: the RSA key has more than 8192 bits"`},
 		"too small":        {Code: `return failure(s.importKey("jwk", { kty: "RSA", e: "AQAB", n: "_w" }, { name: "RSA-PSS", hash: "SHA-1" }, true, ["verify"]))`, Want: `"DOM DataError: importKey: the RSA key has 8 bits, expected 1024 to 8192"`},
-		"half of a key":    {Code: `return failure(s.importKey("jwk", { kty: "RSA", e: "AQAB", n: ` + string(n) + `, d: "AQAB" }, { name: "RSA-PSS", hash: "SHA-1" }, true, ["sign"]))`, Want: `"DOM DataError: importKey: a private key needs the members p and q"`},
-		"a false key":      {Code: `return (await failure(s.importKey("jwk", { kty: "RSA", e: "AQAB", n: ` + string(n) + `, d: "AQAB", p: "Aw", q: "BQ" }, { name: "RSA-PSS", hash: "SHA-1" }, true, ["sign"]))).slice(0, 25)`, Want: `"DOM DataError: importKey:"`},
+		"half of a key":    {Code: `return failure(s.importKey("jwk", { kty: "RSA", e: "AQAB", n: ` + string(n) + `, d: "AQAB" }, { name: "RSA-PSS", hash: "SHA-1" }, true, ["sign"]))`, Want: `"DOM DataError: importKey: a private RSA key needs d, p, q, dp, dq and qi"`},
+		"a false key":      {Code: `return failure(s.importKey("jwk", { kty: "RSA", e: "AQAB", n: ` + string(n) + `, d: "AQAB", p: "Aw", q: "BQ", dp: "AQ", dq: "AQ", qi: "AQ" }, { name: "RSA-PSS", hash: "SHA-1" }, true, ["sign"]))`, Want: `"DOM DataError: importKey: crypto/rsa: p * q != n"`},
 		"no salt's length": {Code: `const k = await s.importKey("jwk", { kty: "RSA", e: "AQAB", n: ` + string(n) + ` }, { name: "RSA-PSS", hash: "SHA-1" }, true, ["verify"]); return failure(s.verify("RSA-PSS", k, b(""), b("")))`, Want: `"DOM OperationError: verify: saltLength is undefined, expected a whole number from 1 to 1024"`},
 	})
+}
+
+// TestRSANumbers gives private keys that would take seconds to check, with their
+// numbers as the fields of an RSAPrivateKey: they are refused before.
+func TestRSANumbers(t *testing.T) {
+	const sha = `{ name: "RSA-PSS", hash: "SHA-1" }, true, ["sign"]`
+	long, n := strings.Repeat("f", 64<<10), strings.Repeat("f", 512)
+	tests := map[string]struct {
+		numbers []string // n, e, d, p, q, dp, dq, qi in hexadecimal
+		want    string
+	}{
+		"a long p":     {[]string{n, "3", "3", long, "3", "3", "3", "3"}, "a private RSA key has a number that is not between 0 and n"},
+		"a long q":     {[]string{n, "3", "3", "3", long, "3", "3", "3"}, "a private RSA key has a number that is not between 0 and n"},
+		"a long d":     {[]string{n, "3", long, "3", "3", "3", "3", "3"}, "a private RSA key has a number that is not between 0 and n"},
+		"a long dp":    {[]string{n, "3", "3", "3", "3", long, "3", "3"}, "a private RSA key has a number that is not between 0 and n"},
+		"all are long": {[]string{long, "3", long, long, long, long, long, long}, "the RSA key has more than 8192 bits"},
+		"p and q only": {[]string{n, "3", "3", "3", "3"}, "a private RSA key needs d, p, q, dp, dq and qi"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			numbers, members := []*big.Int{new(big.Int)}, map[string]string{"kty": "RSA"}
+			for i, digits := range tt.numbers {
+				number, _ := new(big.Int).SetString(digits, 16)
+				numbers = append(numbers, number)
+				members[[]string{"n", "e", "d", "p", "q", "dp", "dq", "qi"}[i]] = base64.RawURLEncoding.EncodeToString(number.Bytes())
+			}
+			inner, _ := asn1.Marshal(numbers)
+			pkcs8, _ := asn1.Marshal(struct {
+				Version   int
+				Algorithm pkix.AlgorithmIdentifier
+				Key       []byte
+			}{0, pkix.AlgorithmIdentifier{Algorithm: asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 1}}, inner})
+			jwk, _ := json.Marshal(members)
+			got, err := host.Eval(t, `return [await failure(s.importKey("jwk", `+string(jwk)+`, `+sha+`)), await failure(s.importKey("pkcs8", b("`+b64(pkcs8)+`", "base64"), `+sha+`))]`)
+			problem := `"DOM DataError: importKey: ` + tt.want + `"`
+			if want := `[` + problem + `,` + problem + `]`; got != want || err != nil {
+				t.Errorf("got %s, error %v, want %s", got, err, want)
+			}
+		})
+	}
 }
 
 func b64(data []byte) string { return base64.StdEncoding.EncodeToString(data) }
