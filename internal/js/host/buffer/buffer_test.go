@@ -36,6 +36,8 @@ func TestFrom(t *testing.T) {
 		"beyond a buffer":      {Code: `Buffer.from(new ArrayBuffer(1), 2)`, Err: `RangeError: Start offset 2 is outside the bounds of the buffer`},
 		"JSON":                 {Code: `return hex(JSON.parse(JSON.stringify(Buffer.from("hi"))))`, Want: `"6869"`},
 		"objects of values":    {Code: `return [hex(new String("hi")), hex({ valueOf: () => [1] })]`, Want: `["6869","01"]`},
+		"values, endless":      {Code: `const endless = () => ({ valueOf: endless }); Buffer.from(endless())`, Err: `TypeError: Buffer.from: expected a string, a Buffer, an ArrayBuffer or an array, got Object`},
+		"a value's value":      {Code: `Buffer.from({ valueOf: () => ({ valueOf: () => [1] }) })`, Err: `TypeError: Buffer.from: expected a string, a Buffer, an ArrayBuffer or an array, got Object`},
 		"a number":             {Code: `Buffer.from(5)`, Err: `TypeError: Buffer.from: expected a string, a Buffer, an ArrayBuffer or an array, got number`},
 		"nothing":              {Code: `Buffer.from()`, Err: `TypeError: Buffer.from: expected a string, a Buffer, an ArrayBuffer or an array, got undefined`},
 		"an object":            {Code: `Buffer.from({})`, Err: `TypeError: Buffer.from: expected a string, a Buffer, an ArrayBuffer or an array, got Object`},

@@ -35,12 +35,28 @@ var statics = map[string]native.Method[*class]{
 // a Buffer gives, and of objects whose valueOf is one of these, which copy.
 func (c *class) from(call goja.FunctionCall) goja.Value {
 	v := call.Argument(0)
+	made := c.fromPlain(call)
+	if obj, ok := v.(*goja.Object); ok && made == nil {
+		if value, ok := goja.AssertFunction(obj.Get("valueOf")); ok {
+			call.Arguments = append([]goja.Value{native.Invoke(value, obj)}, call.Arguments[1:]...)
+			made = c.fromPlain(call) // whose own valueOf does not count
+		}
+	}
+	if made == nil {
+		c.vm.ThrowType("Buffer.from: expected a string, a Buffer, an ArrayBuffer or an array, got %s", native.TypeName(v))
+	}
+	return made
+}
+
+// fromPlain is from of all but objects with a valueOf; nil for what is none of it.
+func (c *class) fromPlain(call goja.FunctionCall) goja.Value {
+	v := call.Argument(0)
 	if goja.IsString(v) {
 		return c.object(c.encode(v, call.Argument(1)))
 	}
 	obj, ok := v.(*goja.Object)
 	if !ok {
-		return c.refuse(v)
+		return nil
 	}
 	switch obj.ExportType() {
 	case reflect.TypeFor[goja.ArrayBuffer]():
@@ -54,17 +70,6 @@ func (c *class) from(call goja.FunctionCall) goja.Value {
 	if list, ok := obj.Get("data").(*goja.Object); ok && native.Text(obj.Get("type")) == "Buffer" {
 		return c.object(c.list(list))
 	}
-	if value, ok := goja.AssertFunction(obj.Get("valueOf")); ok {
-		if plain := native.Invoke(value, obj); plain != v {
-			call.Arguments = append([]goja.Value{plain}, call.Arguments[1:]...)
-			return c.from(call)
-		}
-	}
-	return c.refuse(v)
-}
-
-func (c *class) refuse(v goja.Value) goja.Value {
-	c.vm.ThrowType("Buffer.from: expected a string, a Buffer, an ArrayBuffer or an array, got %s", native.TypeName(v))
 	return nil
 }
 
