@@ -100,6 +100,22 @@ func (vm *VM) Blocking(fn func()) {
 	fn()
 }
 
+// minWork is from how many bytes on Go work is told from computing.
+const minWork = 32 << 10
+
+// Work calls fn, which goes through size bytes for the script and does not run
+// any script, on this goroutine. If that is 32 KiB or more, the time does not count as
+// computing; the time limit, the heap and the caller's context are watched as
+// always. Unlike that of Blocking, fn may use the VM, and may throw. What takes more than
+// a few microseconds per KiB does not belong here, but in Async.
+func (vm *VM) Work(size int, fn func()) {
+	if size < minWork || vm.slot.working || vm.slot.since.Load() == 0 {
+		fn()
+		return
+	}
+	vm.slot.work(fn)
+}
+
 // protect calls fn; what it panics with becomes an error.
 func (vm *VM) protect(fn func()) (err error) {
 	defer func() {

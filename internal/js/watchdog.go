@@ -58,6 +58,7 @@ type slot struct {
 	timeout int64           // ticks of the call, of real time
 	began   int64           // the tick of real time at which the call has
 	heap    uint64          // bytes of growth
+	working bool            // Go work is being done for the script, which is not its computing
 
 	base uint64 // where growth is counted from; 0 until first seen in this call
 }
@@ -123,6 +124,19 @@ func (s *slot) interrupt(kind Kind) bool {
 	}
 	s.enter(used)
 	return fired == 0
+}
+
+// work calls fn, whose ticks are not counted. Everything but those is still watched.
+func (s *slot) work(fn func()) {
+	used, _ := s.leave()
+	s.working = true
+	s.enter(used)
+	defer func() {
+		s.leave()
+		s.working = false
+		s.enter(used)
+	}()
+	fn()
 }
 
 // start makes the clock run, unless it does.
@@ -211,7 +225,7 @@ func (s *slot) inspect(since, age int64, heap, base uint64) {
 // verdict returns the limit that the script has broken, or 0.
 func (s *slot) verdict(age int64, heap uint64) Kind {
 	switch {
-	case age > s.cpu:
+	case age > s.cpu && !s.working:
 		return CPU
 	case s.dog.wallNow.Load()-s.began > s.timeout:
 		return Timeout
