@@ -389,6 +389,8 @@ declare namespace DGate {
 		encode(): string;
 		/** The query as text, in order. */
 		toString(): string;
+		/** The names with their first values. */
+		toJSON(): Record<string, string>;
 		/** The first value of a parameter. */
 		[name: string]: any;
 	}
