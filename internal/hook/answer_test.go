@@ -1,6 +1,7 @@
 package hook_test
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net/http"
@@ -160,6 +161,36 @@ func TestResponseModifierReturns(t *testing.T) {
 }
 
 // TestWorker runs modules in the form that Workers have.
+// TestWorkerSignal tells a Worker that its client has left, if it wants to know.
+func TestWorkerSignal(t *testing.T) {
+	tests := map[string]struct {
+		code, want, err string
+	}{
+		"the client leaves":          {code: `await fetch(B).catch(() => 0); await left; return new Response(r.signal.reason.name)`, want: "AbortError"},
+		"a copy":                     {code: `const copy = new Request(r); await fetch(B).catch(() => 0); await left; return new Response(String(copy.signal.aborted))`, want: "true"},
+		"the client stays":           {code: `await left`, err: "took longer than 300ms"},
+		"nobody asks for the signal": {code: `await fetch(B); return new Response("x")`, err: "the caller has gone"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			ctx, leave := context.WithCancel(t.Context())
+			defer leave()
+			srv := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { leave() }))
+			defer srv.Close()
+			watch := ""
+			if strings.Contains(tt.code, "left") {
+				watch = `const left = new Promise((gone) => r.signal.addEventListener("abort", gone));`
+			}
+			code := fmt.Sprintf("const B = %q; export default { async fetch(r) { %s %s } }", srv.URL, watch, tt.code)
+			w, err := serve(t, newPool(t, code, js.Limits{Timeout: 300 * time.Millisecond}), get().WithContext(ctx))
+			if w.Body.String() != tt.want || failure(err) != tt.err {
+				t.Errorf("%q, error %q, want %q, %q", w.Body, failure(err), tt.want, tt.err)
+			}
+		})
+	}
+}
+
 func TestWorker(t *testing.T) {
 	tests := map[string]struct {
 		code string

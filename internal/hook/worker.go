@@ -3,6 +3,7 @@ package hook
 import (
 	"context"
 	"net/http"
+	"sync/atomic"
 
 	"github.com/dop251/goja"
 	"go.uber.org/zap"
@@ -19,14 +20,20 @@ func (s *Scope) worker(vm *js.VM) error {
 	// What it asks for with waitUntil is done even when the client has gone by then,
 	// so the call does not run under the context of the request.
 	ctx, cancel := context.WithCancelCause(context.WithoutCancel(s.r.Context()))
-	answered := context.AfterFunc(s.r.Context(), func() { cancel(context.Cause(s.r.Context())) })
-	f.late = &late{f: f, cancel: cancel}
+	l := &late{f: f, cancel: cancel}
+	answered := context.AfterFunc(s.r.Context(), func() {
+		if !l.watched.Load() { // else the script is told, and ends by itself
+			cancel(context.Cause(s.r.Context()))
+		}
+	})
+	f.late = l
 	f.hook, f.unsent = RequestHandler, false
 	run := vm.StartWith(ctx, RequestHandler, f, func() []goja.Value {
 		return []goja.Value{f.webRequest(), f.c.environment(), f.context()}
 	})
 	err := f.finish(run, (*frame).workerAnswer)
 	answered()
+	l.unwatch()
 	if s.late == nil {
 		f.late = nil
 		cancel(nil)
@@ -44,7 +51,7 @@ func (f *frame) webRequest() *goja.Object {
 	}
 	init := fetch.RequestInit{
 		Method: r.Method, URL: &u, Header: r.Header, Host: r.Host, Size: r.ContentLength,
-		TooLarge: tooLarge("request", f.s.info.MaxBody),
+		TooLarge: tooLarge("request", f.s.info.MaxBody), Leaves: f.late.whenGone,
 	}
 	if r.Body != nil && r.Body != http.NoBody {
 		init.Body = clientBody{r.Body}
@@ -97,6 +104,26 @@ type late struct {
 	run      *js.Run // nil as long as there is no answer
 	promises []goja.Value
 	cancel   context.CancelCauseFunc
+
+	watched atomic.Bool   // the script wants to know when the client leaves
+	watches []func() bool // what ends that
+}
+
+// whenGone calls fn when the client leaves before it has its answer.
+func (l *late) whenGone(fn func()) {
+	if l.begun() {
+		return
+	}
+	l.watched.Store(true)
+	l.watches = append(l.watches, context.AfterFunc(l.f.s.r.Context(), fn))
+}
+
+// unwatch ends the watches: the client may leave.
+func (l *late) unwatch() {
+	for _, stop := range l.watches {
+		stop()
+	}
+	l.watches = nil
 }
 
 // wanted tells whether there is anything.

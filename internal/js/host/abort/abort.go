@@ -59,8 +59,11 @@ func (c *classes) call(name string, args ...goja.Value) goja.Value {
 	return native.Invoke(native.Callback(c.vm, name, c.get().Get(name)), goja.Undefined(), args...)
 }
 
-// New returns a signal that is never aborted.
+// New returns a signal that only Abort aborts.
 func New(vm *js.VM) *goja.Object { return classesOf(vm).call("create").ToObject(vm.Runtime()) }
+
+// Abort aborts a signal with an AbortError as the reason.
+func Abort(vm *js.VM, signal *goja.Object) { classesOf(vm).call("abort", signal) }
 
 // Signal is the AbortSignal that v is; anything else throws. what stands in front of
 // the message.

@@ -146,5 +146,5 @@
 		get [Symbol.toStringTag]() { return "AbortController"; }
 	}
 
-	return { Event, EventTarget, AbortSignal, AbortController, is, listen, create: () => new AbortSignal(secret) };
+	return { Event, EventTarget, AbortSignal, AbortController, is, abort, listen, create: () => new AbortSignal(secret) };
 })

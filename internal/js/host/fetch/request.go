@@ -27,6 +27,7 @@ type Request struct {
 	redirect string        // follow, manual or error
 	timeout  time.Duration // of fetch; 0: none
 	signal   *goja.Object  // an AbortSignal, nil as long as there is none
+	leaves   func(func())  // RequestInit.Leaves
 	host     string        // that it has come in with; empty for what a script has made
 }
 
@@ -47,11 +48,22 @@ func (r *Request) Get(key string) goja.Value {
 		return rt.ToValue(r.redirect)
 	case "signal":
 		if r.signal == nil {
-			r.signal = abort.New(r.c.vm)
+			r.signal = r.newSignal()
 		}
 		return r.signal
 	}
 	return r.get(key)
+}
+
+// newSignal makes a signal that is aborted when the client leaves.
+func (r *Request) newSignal() *goja.Object {
+	vm := r.c.vm
+	signal := abort.New(vm)
+	if r.leaves != nil {
+		settle := vm.Pending()
+		r.leaves(func() { settle(func() { abort.Abort(vm, signal) }) })
+	}
+	return signal
 }
 
 // Set implements goja.DynamicObject: what a request does not have itself is kept.
@@ -73,7 +85,7 @@ func (c *classes) readRequest(what string, input, options goja.Value) *Request {
 	if from, ok := native.Data[*Request](input); ok {
 		c.saw(from)
 		r.method, r.url, r.redirect = from.method, from.url, from.redirect
-		r.timeout, r.signal = from.timeout, from.signal
+		r.timeout, r.signal, r.leaves = from.timeout, from.signal, from.leaves
 		r.header = from.header.Clone()
 		r.options(what, options)
 		if r.body == nil && !given(options, "body") && (!given(options, "method") || hasBody(r.method)) {
@@ -153,7 +165,7 @@ func (r *Request) options(what string, v goja.Value) {
 		r.timeout = timeoutArg(vm, what, v)
 	}
 	if v := obj.Get("signal"); v != nil && !goja.IsUndefined(v) {
-		if r.signal = nil; !goja.IsNull(v) {
+		if r.signal, r.leaves = nil, nil; !goja.IsNull(v) {
 			r.signal = abort.Signal(vm, what, v)
 		}
 	}
@@ -222,12 +234,16 @@ type RequestInit struct {
 	// TooLarge is what reading the whole content rejects with if that is larger than
 	// what scripts may buffer. Default: an error that says so.
 	TooLarge error
+	// Leaves is called when the script first asks for the signal of the request, and then
+	// has to call gone, from any goroutine and at most once, when the client leaves: that
+	// aborts the signal. nil if nobody can tell.
+	Leaves func(gone func())
 }
 
 // NewRequest returns an object of the class Request for a request that has come in.
 func NewRequest(vm *js.VM, init RequestInit) *goja.Object {
 	c := classesOf(vm)
-	r := &Request{message: message{c: c, header: init.Header.Clone()}, method: init.Method, url: init.URL, redirect: "manual"}
+	r := &Request{message: message{c: c, header: init.Header.Clone()}, method: init.Method, url: init.URL, redirect: "manual", leaves: init.Leaves}
 	if r.header == nil {
 		r.header = make(http.Header)
 	}
