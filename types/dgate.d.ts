@@ -911,7 +911,7 @@ interface Body {
 }
 
 interface RequestInit {
-	/** Default: GET. It is sent in upper case. */
+	/** Default: GET. Only DELETE, GET, HEAD, OPTIONS, POST and PUT may be written in lower case, too: a patch is no PATCH. */
 	method?: string;
 	/** A Host in it is sent in place of the URL's, unless it is the one that the request of this hook has come with. */
 	headers?: HeadersInit;

@@ -37,7 +37,11 @@ func (c *classes) requests() *native.Made {
 		class := native.Class[*classes]{
 			Name: "Request", Arity: 1, Methods: methods,
 			New: func(c *classes, call goja.ConstructorCall) goja.DynamicObject {
-				return c.readRequest("Request", call.Argument(0), call.Argument(1))
+				r := c.readRequest("Request", call.Argument(0), call.Argument(1))
+				if r.url.User != nil {
+					c.vm.ThrowType("Request: the URL of a request must not have a user or password: set the header Authorization")
+				}
+				return r
 			},
 		}
 		c.request = class.Make(c.vm, c)

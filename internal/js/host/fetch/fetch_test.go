@@ -93,6 +93,8 @@ func TestFetch(t *testing.T) {
 		"one function":          {Code: `return fetch === http.fetch`, Want: `true`},
 		"GET":                   {Code: `const r = await fetch(B + "/echo"); return [r.status, r.statusText, r.ok, r.url === B + "/echo", r.redirected, r._debug_time > 0, await r.json()]`, Want: `[200,"200 OK",true,true,false,true,{"method":"GET","body":"","type":"","agent":"DGate-Client/1.0","x":""}]`},
 		"method in lower case":  {Code: `return (await (await fetch(B + "/echo", { method: "post" })).json()).method`, Want: `"POST"`},
+		"method as it is":       {Code: `return (await (await fetch(B + "/echo", { method: "patch" })).json()).method`, Want: `"patch"`},
+		"a password":            {Code: `return (await fetch(B.replace("://", "://u:p@") + "/two")).text()`, Want: `"ab"`},
 		"body and headers":      {Code: `return (await fetch(B + "/echo", { method: "PUT", body: "ü", headers: { "x-a": 1, "User-Agent": "me" } })).json()`, Want: `{"method":"PUT","body":"ü","type":"text/plain;charset=UTF-8","agent":"me","x":"1"}`},
 		"body of bytes":         {Code: `return (await (await fetch(B + "/echo", { method: "POST", body: new Uint8Array([104, 105]) })).json()).body`, Want: `"hi"`},
 		"a form":                {Code: `const r = await (await fetch(new URL("/echo", B), { method: "POST", body: new URLSearchParams({ a: "b c" }) })).json(); return [r.body, r.type]`, Want: `["a=b+c","application/x-www-form-urlencoded;charset=UTF-8"]`},

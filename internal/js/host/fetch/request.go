@@ -141,13 +141,7 @@ func (r *Request) options(what string, v goja.Value) {
 		vm.ThrowType("%s: expected an object of options, got %s", what, native.TypeName(v))
 	}
 	if v := obj.Get("method"); !native.Missing(v) {
-		r.method = strings.ToUpper(v.String())
-		switch {
-		case !httpguts.ValidHeaderFieldName(r.method):
-			vm.ThrowType("%s: %q is not a method", what, v.String())
-		case r.method == http.MethodConnect, r.method == http.MethodTrace, r.method == "TRACK":
-			vm.ThrowType("%s: requests of method %s are not allowed", what, r.method)
-		}
+		r.method = methodArg(vm, what, v.String())
 	}
 	if v := obj.Get("headers"); !native.Missing(v) {
 		r.header = headers.From(vm, what, v)
@@ -169,6 +163,21 @@ func (r *Request) options(what string, v goja.Value) {
 			r.signal = abort.Signal(vm, what, v)
 		}
 	}
+}
+
+// methodArg reads a method. As on the web, only the best known ones may be written
+// in any case; a patch is not a PATCH.
+func methodArg(vm *js.VM, what, method string) string {
+	switch upper := strings.ToUpper(method); upper {
+	case http.MethodDelete, http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodPost, http.MethodPut:
+		return upper
+	case http.MethodConnect, http.MethodTrace, "TRACK":
+		vm.ThrowType("%s: requests of method %s are not allowed", what, upper)
+	}
+	if !httpguts.ValidHeaderFieldName(method) {
+		vm.ThrowType("%s: %q is not a method", what, method)
+	}
+	return method
 }
 
 // takeBody gives r the content of another request, which is used from then on.

@@ -2,7 +2,7 @@ package fetch
 
 import (
 	"net/http"
-	"strconv"
+	"slices"
 
 	"github.com/dop251/goja"
 
@@ -106,7 +106,7 @@ func (c *classes) readResponse(what string, options goja.Value) *Response {
 		c.vm.ThrowType("%s: expected an object of options, got %s", what, native.TypeName(options))
 	}
 	if v := obj.Get("status"); v != nil && !goja.IsUndefined(v) {
-		r.status = c.statusArg(what, v, 200, 599)
+		r.status = c.statusArg(what, v)
 	}
 	if v := obj.Get("statusText"); v != nil && !goja.IsUndefined(v) {
 		r.statusText = headers.Line(v.String())
@@ -117,13 +117,17 @@ func (c *classes) readResponse(what string, options goja.Value) *Response {
 	return r
 }
 
-// statusArg reads a status. Others than those from low to high throw.
-func (c *classes) statusArg(what string, v goja.Value, low, high int) int {
-	if n := v.ToFloat(); n == float64(int(n)) && int(n) >= low && int(n) <= high {
-		return int(n)
+// statusArg reads the status of an answer.
+func (c *classes) statusArg(what string, v goja.Value) int {
+	n := v.ToFloat()
+	if n != float64(int(n)) || n < 200 || n > 599 {
+		c.rangeError(what + ": " + v.String() + " is not a status: expected an integer from 200 to 599")
 	}
-	panic(native.Construct(c.vm, "RangeError", c.vm.Runtime().ToValue(
-		what+": "+v.String()+" is not a status: expected an integer from "+strconv.Itoa(low)+" to "+strconv.Itoa(high))))
+	return int(n)
+}
+
+func (c *classes) rangeError(text string) {
+	panic(native.Construct(c.vm, "RangeError", c.vm.Runtime().ToValue(text)))
 }
 
 // content gives the response a body.
@@ -158,11 +162,18 @@ func responseJSON(c *classes, call goja.FunctionCall) goja.Value {
 	return c.response.Object(r)
 }
 
+// redirects are the statuses that say where to go on.
+var redirects = []float64{301, 302, 303, 307, 308}
+
 // responseRedirect is Response.redirect(url, status). The URL may be relative.
 func responseRedirect(c *classes, call goja.FunctionCall) goja.Value {
 	r := &Response{message: message{c: c}, status: http.StatusFound, kind: "default"}
 	if v := call.Argument(1); !goja.IsUndefined(v) {
-		r.status = c.statusArg("Response.redirect", v, 300, 399)
+		n := v.ToFloat()
+		if !slices.Contains(redirects, n) {
+			c.rangeError("Response.redirect: " + v.String() + " is no status that redirects: expected 301, 302, 303, 307 or 308")
+		}
+		r.status = int(n)
 	}
 	target := call.Argument(0)
 	if native.Missing(target) {
