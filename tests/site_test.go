@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/fcgi"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -258,6 +259,29 @@ func unzipped(t testing.TB, text string) string {
 		t.Fatal(err)
 	}
 	return string(plain)
+}
+
+// A script that waits for the body of a proxied answer does so for as long as it may, and no longer.
+func TestSiteStalls(t *testing.T) {
+	left := make(chan struct{}, 1)
+	up := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.WriteString(w, "half of")
+		_ = http.NewResponseController(w).Flush()
+		<-r.Context().Done()
+		left <- struct{}{}
+	}))
+	defer up.Close()
+	t.Setenv("UP", up.URL)
+	g := startSite(t, `	dgate_js upper.ts {
+		limits {
+			timeout 200ms
+		}
+	}
+	reverse_proxy {$UP}`, siteFiles)
+	if got := g.do(harness.Request{URL: "/"}); got.Status != 500 || got.Body != "" {
+		t.Errorf("%d %q", got.Status, got.Body)
+	}
+	<-left
 }
 
 // What streams goes on streaming: events, WebSockets, trailers, and files of any size.
