@@ -3,6 +3,7 @@ package fetch_test
 import (
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -133,6 +134,12 @@ func TestFetch(t *testing.T) {
 		"setting a field":       {Code: `(await fetch(B + "/404")).status = 1`, Err: `TypeError: status of a response cannot be set`},
 		"a refused connection":  {Code: `try { await fetch("http://127.0.0.1:1/") } catch (e) { return e.message }`, Want: `"Get \"http://127.0.0.1:1/\": dial tcp 127.0.0.1:1: connect: connection refused"`},
 	})
+}
+
+func TestNoLimit(t *testing.T) {
+	host, _ := newHost(t, fetch.Options{})
+	host.Limits.Body = math.MaxInt64
+	host.Run(t, map[string]hosttest.Case{"a body": {Code: `return (await (await fetch(B + "/big")).bytes()).length`, Want: `5000`}})
 }
 
 func TestPolicy(t *testing.T) {

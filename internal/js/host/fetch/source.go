@@ -119,7 +119,7 @@ func (s *source) all(limit int64) ([]byte, error) {
 	if s.size > limit {
 		return nil, s.tooLarge(limit)
 	}
-	data, err := io.ReadAll(io.LimitReader(s, limit+1))
+	data, err := io.ReadAll(io.LimitReader(s, max(limit, limit+1))) // the one more overflows where there is no limit
 	if err == nil && int64(len(data)) > limit {
 		err = s.tooLarge(limit)
 	}
