@@ -109,6 +109,8 @@ func problem(k jsonschema.ErrorKind) string {
 	switch k := k.(type) {
 	case *kind.Type:
 		return "must be " + orList(k.Want)
+	case *notInEnum:
+		return k.text
 	case *kind.Enum:
 		return "must be " + values(k.Want)
 	case *kind.Const:
@@ -186,7 +188,8 @@ func orList(types []string) string {
 // values lists what an enum or a const allows.
 func values(want []any) string {
 	var texts []string
-	for _, v := range want {
+	for size := 0; len(texts) < len(want) && size <= maxText; size += len(texts[len(texts)-1]) {
+		v := want[len(texts)]
 		text, err := marshal(v)
 		if err != nil {
 			text = []byte("?")

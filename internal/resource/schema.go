@@ -137,8 +137,10 @@ func compileSchema(raw json.RawMessage) (s *schema, err error) {
 	c.UseRegexpEngine(s.steps.compile)
 	c.AssertFormat()
 	c.RegisterVocabulary(&jsonschema.Vocabulary{
-		URL:     "dgate:///steps",
-		Compile: func(*jsonschema.CompilerContext, map[string]any) (jsonschema.SchemaExt, error) { return s.steps, nil },
+		URL: "dgate:///steps",
+		Compile: func(c *jsonschema.CompilerContext, obj map[string]any) (jsonschema.SchemaExt, error) {
+			return newApplied(c, obj, s.steps), nil
+		},
 	})
 	c.AssertVocabs()
 	if err := c.AddResource(schemaURL, doc); err != nil {

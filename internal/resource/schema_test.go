@@ -83,6 +83,8 @@ func TestCheck(t *testing.T) {
 		"not known":        {person, `{"name":"a","address":{"zip":null},"a b":1,"":2,"é":3,"b":4}`, []string{`data.b is not a property that the schema knows`, `data[""] is not a property that the schema knows`, `data["a b"] is not a property that the schema knows`, `data["é"] is not a property that the schema knows`}},
 		"alternatives":     {`{"anyOf":[{"required":["a"]},{"properties":{"b":{"const":2}},"required":["b"]}]}`, `{"b":1}`, []string{"data must match one of the schemas under anyOf: (1) data.a is required; (2) data.b must be 2"}},
 		"types as such":    {`{"properties":{"a":{"anyOf":[{"type":"null"},{"type":"array"}]}}}`, `{"a":1}`, []string{"data.a must be null or an array"}},
+		"one of many":      {`{"items":{"enum":[1.50,"a",null,true,[1,{"b":2}],{}]}}`, `[1.5,15e-1,"a",null,true,[1.0,{"b":2}],{}]`, nil},
+		"none of many":     {`{"items":{"enum":[1,"2",null,true,[1]]}}`, `["1",2,"null",false,[2],{}]`, []string{`data[0] must be one of 1, "2", null, true, [1]`, `data[1] must be one of 1, "2", null, true, [1]`, `data[2] must be one of 1, "2", null, true, [1]`, `data[3] must be one of 1, "2", null, true, [1]`, `data[4] must be one of 1, "2", null, true, [1]`, `data[5] must be one of 1, "2", null, true, [1]`}},
 		"two of one":       {`{"oneOf":[{"minimum":1},{"maximum":5},{"minimum":0.5}]}`, `3`, []string{"data must match only one of the schemas under oneOf, but matches numbers 0 and 1"}},
 		"not":              {`{"not":{"type":"string"}}`, `"x"`, []string{"data must not match the schema under not"}},
 		"nothing":          {`false`, `1`, []string{"data is not allowed"}},
@@ -168,6 +170,9 @@ func TestHostileSchemas(t *testing.T) {
 		"many texts and a loop":        {`{"items":{"pattern":"` + slow + `"}}`, `[` + strings.Repeat(`"`+strings.Repeat("a", 100)+`",`, 2000) + `1]`, "for the regular expression " + slow},
 		"expressions as data":          {`{"items":{"format":"regex"}}`, `[` + strings.Repeat(`"(abcdefghi){999}",`, 10_000) + `1]`, "for the regular expression (abcdefghi){999}"},
 		"any case, as data":            {`{"items":{"format":"regex"}}`, `[` + strings.Repeat(`"(?i)`+strings.Repeat("[b-豈]", 100)+`",`, 500) + `1]`, "for the regular expression (?i)[b-豈]"},
+		"many alternatives that fail":  {`{"items":{"anyOf":[` + strings.Repeat(`{"type":"string"},`, 2000) + `true]}}`, `[` + strings.Repeat("1,", 1000) + `1]`, "data takes too many steps"},
+		"very many values":             {`{"items":{"enum":[` + strings.Repeat("1,", MaxSchemaSize/2-40) + `2]}}`, `[` + strings.Repeat("3,", 40_000) + `1]`, "more mistakes"},
+		"many values that are large":   {`{"items":{"enum":[` + strings.Repeat("[1],", 10_000) + `2]}}`, `[` + strings.Repeat("[2],", 1000) + `2]`, "data takes too many steps"},
 		"without end":                  {`{"$ref":"#/$defs/a","$defs":{"a":{"$ref":"#/$defs/b"},"b":{"$ref":"#/$defs/a"}}}`, `1`, "without end"},
 		"equal items":                  {`{"uniqueItems":true}`, `[` + strings.Repeat("[],", MaxDocumentSize/3-1) + `1]`, "equal items"},
 	}

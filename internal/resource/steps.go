@@ -16,9 +16,9 @@ const (
 )
 
 // steps counts down, and ends what it is for by a panic with a *spentError because the library has
-// no other way to end it. One step is a schema object that is applied to a value: subschemas that
-// refer to each other can multiply with every level of nesting. Work on regular expressions is
-// as many as it costs at worst.
+// no other way to end it. Schema objects that are applied to values take steps: those that refer to
+// each other can multiply with every level of nesting. Work on regular expressions takes as many as
+// it costs at worst.
 type steps struct{ left int }
 
 // spend takes n steps for a regular expression, or "" for something else.
@@ -28,8 +28,34 @@ func (s *steps) spend(n int, pattern string) {
 	}
 }
 
-// Validate implements [jsonschema.SchemaExt]. It is attached to every schema object.
-func (s *steps) Validate(*jsonschema.ValidatorContext, any) { s.spend(1, "") }
+// applied is attached to every schema object, to take steps when it is applied. That is one step,
+// and one for each alternative: those that fail at once, such as by their type, take none.
+type applied struct {
+	steps *steps
+	cost  int
+	enum  *enum // nil: there is none
+}
+
+func newApplied(c *jsonschema.CompilerContext, obj map[string]any, steps *steps) *applied {
+	a := &applied{steps: steps, cost: 1}
+	for _, keyword := range []string{"allOf", "anyOf", "oneOf"} {
+		if list, ok := obj[keyword].([]any); ok {
+			a.cost += len(list)
+		}
+	}
+	if _, ok := obj["enum"]; ok {
+		a.enum = takeEnum(c)
+	}
+	return a
+}
+
+// Validate implements [jsonschema.SchemaExt].
+func (a *applied) Validate(c *jsonschema.ValidatorContext, v any) {
+	a.steps.spend(a.cost, "")
+	if a.enum != nil {
+		a.enum.validate(c, v, a.steps)
+	}
+}
 
 // compile is a [jsonschema.RegexpEngine].
 func (s *steps) compile(pattern string) (jsonschema.Regexp, error) {
