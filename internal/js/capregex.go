@@ -5,7 +5,8 @@ import "github.com/dop251/goja"
 // maxPattern is how long a regular expression may be that a script makes of a string.
 const maxPattern = 64 << 10
 
-// checkPattern refuses patterns that regular expression compilers choke on.
+// checkPattern refuses patterns that regular expression compilers choke on, and
+// those that goja takes for others.
 func (vm *VM) checkPattern(v goja.Value) {
 	s := v.String()
 	if len(s) > maxPattern {
@@ -13,6 +14,9 @@ func (vm *VM) checkPattern(v goja.Value) {
 	}
 	if deepGroup(s) >= 0 {
 		vm.Throw(&RangeError{"RegExp: groups nest too deep"})
+	}
+	if propertyEscape(s) >= 0 {
+		vm.Throw(&SyntaxError{Message: noProperties})
 	}
 }
 

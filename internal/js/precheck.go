@@ -274,16 +274,26 @@ func (c *checker) regex(offset int, text string) error {
 	if at := deepGroup(text); at >= 0 {
 		return c.error(TooLarge, offset+at, fmt.Sprintf("groups of a regular expression nest deeper than %d", maxGroups))
 	}
-	for i := 1; i+2 < len(text); i++ {
+	if at := propertyEscape(text); at >= 0 {
+		return c.error(Syntax, offset+at, noProperties)
+	}
+	return nil
+}
+
+const noProperties = `\p{…} is not supported in regular expressions: it would silently match the letters themselves`
+
+// propertyEscape returns where in a regular expression a \p{ or \P{ is, or -1.
+func propertyEscape(text string) int {
+	for i := 0; i+2 < len(text); i++ {
 		if text[i] != '\\' {
 			continue
 		}
 		if next := text[i+1 : i+3]; next == "p{" || next == "P{" {
-			return c.error(Syntax, offset+i, `\p{…} is not supported in regular expressions: it would silently match the letters themselves`)
+			return i
 		}
 		i++
 	}
-	return nil
+	return -1
 }
 
 // deepGroup returns where in a regular expression a group begins that is deeper
