@@ -4,6 +4,7 @@
 package abort
 
 import (
+	"context"
 	_ "embed" // for the source
 	"sync"
 
@@ -85,11 +86,13 @@ func Aborted(signal *goja.Object) (reason goja.Value, aborted bool) {
 }
 
 // Listen has fn called, on the goroutine of the VM, when the running call aborts a
-// signal. stop ends that; it must be called on that goroutine, too.
-func Listen(vm *js.VM, signal *goja.Object, fn func(reason goja.Value)) (stop func()) {
-	remove := classesOf(vm).call("listen", signal, vm.Func("abort", 1, func(call goja.FunctionCall) goja.Value {
+// signal, unless ctx is done by then. What is left of ended ones is dropped when
+// others listen.
+func Listen(ctx context.Context, vm *js.VM, signal *goja.Object, fn func(reason goja.Value)) {
+	run := vm.Func("abort", 1, func(call goja.FunctionCall) goja.Value {
 		fn(call.Argument(0))
 		return goja.Undefined()
-	}))
-	return func() { native.Invoke(native.Callback(vm, "listen", remove), goja.Undefined()) }
+	})
+	over := vm.Func("over", 0, func(goja.FunctionCall) goja.Value { return vm.Runtime().ToValue(ctx.Err() != nil) })
+	classesOf(vm).call("listen", signal, run, over)
 }

@@ -74,7 +74,8 @@
 	class AbortSignal extends EventTarget {
 		#aborted = false;
 		#reason = undefined;
-		#steps = []; // { call, run }: what else is to be done, by the call that wants it
+		#steps = []; // { call, run, over }: what else is to be done, by the call that wants it
+		#room = 16; // how many steps there may be before those that are over are dropped
 		onabort = null;
 
 		constructor(key) {
@@ -112,16 +113,19 @@
 					if (signal.#aborted) return;
 					signal.#aborted = true;
 					signal.#reason = reason;
-					for (const { call, run } of signal.#steps.splice(0)) if (call === host.call()) run(reason);
+					for (const { call, run, over } of signal.#steps.splice(0)) if (call === host.call() && !over()) run(reason);
 					signal.dispatchEvent(new Event("abort"));
 				},
-				// listen has run called when the signal is aborted, until what it returns is
-				// called. A signal may outlive the call, so what earlier calls have left is dropped.
-				listen(signal, run) {
-					const step = { call: host.call(), run };
-					if (signal.#steps[0]?.call !== step.call) signal.#steps = [];
-					signal.#steps.push(step);
-					return () => { signal.#steps = signal.#steps.filter((s) => s !== step); };
+				// listen has run called when the signal is aborted, unless it is over. A signal
+				// may outlive the call, so what earlier calls have left is dropped.
+				listen(signal, run, over = () => false) {
+					const call = host.call();
+					if (signal.#steps[0]?.call !== call) signal.#steps = [];
+					if (signal.#steps.length >= signal.#room) {
+						signal.#steps = signal.#steps.filter((step) => !step.over());
+						signal.#room = 16 + 2 * signal.#steps.length;
+					}
+					signal.#steps.push({ call, run, over });
 				},
 			};
 		}

@@ -1,7 +1,11 @@
 package abort_test
 
 import (
+	"context"
+	"runtime"
+	"slices"
 	"testing"
+	"weak"
 
 	"github.com/dop251/goja"
 
@@ -18,7 +22,8 @@ var host = hosttest.Host{Globals: append(abort.Globals(),
 	// listen tells a script what Go code hears, and returns how to stop it.
 	native.Function("listen", 2, func(vm *js.VM, call goja.FunctionCall) goja.Value {
 		told := native.Callback(vm, "listen", call.Argument(1))
-		stop := abort.Listen(vm, abort.Signal(vm, "listen", call.Argument(0)), func(reason goja.Value) {
+		ctx, stop := context.WithCancel(vm.Context())
+		abort.Listen(ctx, vm, abort.Signal(vm, "listen", call.Argument(0)), func(reason goja.Value) {
 			native.Invoke(told, goja.Undefined(), reason)
 		})
 		return vm.Func("stop", 0, func(goja.FunctionCall) goja.Value { stop(); return goja.Undefined() })
@@ -52,6 +57,7 @@ func TestAbort(t *testing.T) {
 		"never":                 {Code: `const s = never(); return [s.aborted, s instanceof AbortSignal, s instanceof EventTarget]`, Want: `[false,true,true]`},
 		"heard by Go":           {Code: `const c = new AbortController(), l = []; listen(c.signal, r => l.push(r)); c.abort("why"); return [...l, state(c.signal), state(never())]`, Want: `["why","why","no"]`},
 		"no longer heard":       {Code: `const c = new AbortController(), l = []; listen(c.signal, r => l.push(r))(); c.abort("why"); return l`, Want: `[]`},
+		"some are still heard":  {Code: `const c = new AbortController(), l = []; for (let i = 0; i < 100; i++) { const stop = listen(c.signal, () => l.push(i)); if (i % 40) stop() } c.abort(); return l`, Want: `[0,40,80]`},
 		"no signal":             {Code: `listen({}, () => 0)`, Err: `TypeError: listen: signal must be an AbortSignal, got Object`},
 		"class":                 {Code: `return [String(new AbortController()), String(never()), String(new EventTarget())]`, Want: `["[object AbortController]","[object AbortSignal]","[object EventTarget]"]`},
 	})
@@ -71,4 +77,29 @@ func TestEvents(t *testing.T) {
 		"no type":            {Code: `new Event()`, Err: `TypeError: Event: expected a type`},
 		"a subclass":         {Code: `class T extends EventTarget { onx = () => { this.seen = true } }; const t = new T(); t.dispatchEvent(new Event("x")); return t.seen`, Want: `true`},
 	})
+}
+
+// TestListenLetsGo listens many times to one signal, each time until the context is
+// done: what has listened must not be held for as long as the signal lives.
+func TestListenLetsGo(t *testing.T) {
+	var listeners []weak.Pointer[[1 << 10]byte]
+	host := host
+	host.Globals = append(slices.Clip(host.Globals),
+		native.Function("listenOnce", 1, func(vm *js.VM, call goja.FunctionCall) goja.Value {
+			data := new([1 << 10]byte)
+			listeners = append(listeners, weak.Make(data))
+			ctx, stop := context.WithCancel(vm.Context())
+			abort.Listen(ctx, vm, abort.Signal(vm, "listenOnce", call.Argument(0)), func(goja.Value) { data[0]++ })
+			stop()
+			return goja.Undefined()
+		}),
+		native.Function("held", 0, func(vm *js.VM, _ goja.FunctionCall) goja.Value {
+			runtime.GC()
+			gone := func(p weak.Pointer[[1 << 10]byte]) bool { return p.Value() == nil }
+			return vm.Runtime().ToValue(len(slices.DeleteFunc(listeners, gone)))
+		}),
+	)
+	host.Run(t, map[string]hosttest.Case{"one signal": {
+		Code: `const c = new AbortController(); for (let i = 0; i < 1000; i++) listenOnce(c.signal); const few = held() < 50; c.abort(); return few`, Want: `true`,
+	}})
 }

@@ -145,7 +145,7 @@ func (c *Client) fetch(vm *js.VM, call goja.FunctionCall) goja.Value {
 	}
 	x := newExchange(vm.Context(), req.timeout)
 	if req.signal != nil {
-		abort.Listen(vm, req.signal, x.abort)
+		abort.Listen(x.ctx, vm, req.signal, x.abort)
 	}
 	r, err := req.build(x, content)
 	if err != nil {
