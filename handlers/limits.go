@@ -16,8 +16,9 @@ import (
 
 // Limits bound what modules may use.
 type Limits struct {
-	// How long a script may compute without waiting for anything. What Go code does on its
-	// behalf does not count. Default: 100ms.
+	// How long a script may compute without waiting for anything. Parsing JSON, hashing,
+	// ciphers and TextDecoder do not count where they go through 32 KiB or more.
+	// Default: 100ms.
 	CPU caddy.Duration `json:"cpu,omitempty"`
 
 	// How long one hook may take, waiting included. Default: 30s.

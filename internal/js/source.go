@@ -63,8 +63,8 @@ func sourceExt(name string) string {
 // Limits bound a script. A zero field means its default.
 type Limits struct {
 	// CPU is how long a script may compute without waiting for anything; Go
-	// work that it waits for does not count, nor does what a busy machine gives to
-	// others. It is measured in steps of 5 ms. One match of a regular expression
+	// work that it waits for does not count, nor what VM.Work is for, nor what a busy
+	// machine gives to others. It is measured in steps of 5 ms. One match of a regular expression
 	// may take at most 200 ms of real time, however large this is. Default: 100 ms.
 	CPU time.Duration
 	// Timeout is how long one call may take, waiting included. Default: 30 s.

@@ -34,7 +34,7 @@ func Module() js.Module {
 	for _, a := range algorithms {
 		exports = append(exports, native.Function(a.export, 2, func(vm *js.VM, call goja.FunctionCall) goja.Value {
 			h := a.new()
-			h.Write(input(vm, a.export, call.Argument(0)))
+			write(vm, h, input(vm, a.export, call.Argument(0)))
 			return digest(vm, h.Sum(nil), call.Argument(1))
 		}))
 	}
@@ -55,7 +55,7 @@ func createHmac(vm *js.VM, call goja.FunctionCall) goja.Value {
 func hmacOf(vm *js.VM, call goja.FunctionCall) goja.Value {
 	a := algorithmArg(vm, "hmac", call.Argument(0))
 	h := hmac.New(a.new, input(vm, "hmac", call.Argument(1)))
-	h.Write(input(vm, "hmac", call.Argument(2)))
+	write(vm, h, input(vm, "hmac", call.Argument(2)))
 	return digest(vm, h.Sum(nil), call.Argument(3))
 }
 

@@ -48,6 +48,9 @@ func algorithmArg(vm *js.VM, what string, v goja.Value) algorithm {
 	return algorithm{}
 }
 
+// write hashes data, which does not count as the script's computing if it is much.
+func write(vm *js.VM, h hash.Hash, data []byte) { vm.Work(len(data), func() { h.Write(data) }) }
+
 // digest is a sum in the encoding that a script wants; an ArrayBuffer without one.
 func digest(vm *js.VM, sum []byte, encoding goja.Value) goja.Value {
 	if goja.IsUndefined(encoding) || goja.IsNull(encoding) {
@@ -78,7 +81,7 @@ func methodsOf(vm *js.VM) *methods {
 	return vm.Value(methodsKey{}, func(vm *js.VM) any {
 		m := &methods{}
 		m.update = vm.Func("update", 1, func(call goja.FunctionCall) goja.Value {
-			hasherOf(vm, call.This).h.Write(input(vm, "update", call.Argument(0)))
+			write(vm, hasherOf(vm, call.This).h, input(vm, "update", call.Argument(0)))
 			return call.This
 		})
 		m.digest = vm.Func("digest", 1, func(call goja.FunctionCall) goja.Value {

@@ -150,7 +150,12 @@ func (d *decoder) decode(call goja.FunctionCall) goja.Value {
 	if len(d.rest) > 0 {
 		data = slices.Concat(d.rest, data)
 	}
-	text, rest, ok := d.charset.decode(data, !stream)
+	var (
+		text string
+		rest []byte
+		ok   bool
+	)
+	d.vm.Work(len(data), func() { text, rest, ok = d.charset.decode(data, !stream) })
 	if d.fatal && !ok {
 		d.rest, d.started = nil, false
 		d.vm.ThrowType("decode: the bytes are not valid %s", strings.ToUpper(d.charset.name))

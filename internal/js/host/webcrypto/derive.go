@@ -22,8 +22,11 @@ const (
 // digest is digest(algorithm, data).
 func digest(vm *js.VM, args []goja.Value) job {
 	h := hashes[hashOf(vm, "digest", args[0])].New()
-	h.Write(bytesOf(vm, "digest", args[1]))
-	return done(h.Sum(nil), nil)
+	data := bytesOf(vm, "digest", args[1])
+	return job{size: len(data), do: func() (any, error) {
+		h.Write(data)
+		return h.Sum(nil), nil
+	}}
 }
 
 // deriveBits is deriveBits(algorithm, key, length in bits).
@@ -70,7 +73,7 @@ func derivation(p params, k *key, n int) job {
 		if iterations*blocks > maxIterations {
 			domexception.Throw(p.vm, "OperationError", "%s: %d bytes with %d iterations take too long, expected at most %d iterations", p.what, n, iterations, maxIterations/blocks)
 		}
-		return job{iterations > 100, func() (any, error) { return derived(pbkdf2.Key(h.New, string(secret), salt, iterations, n)) }}
+		return job{slow: iterations > 100, do: func() (any, error) { return derived(pbkdf2.Key(h.New, string(secret), salt, iterations, n)) }}
 	default: // HKDF: nothing else has keys for this
 		info := p.bytes("info")
 		return job{do: func() (any, error) { return derived(hkdf.Key(h.New, secret, salt, string(info), n)) }}
@@ -89,7 +92,8 @@ func encrypt(vm *js.VM, args []goja.Value) job {
 	p := paramsOf(vm, "encrypt", args[0])
 	k := keyArg(p, args[1], "encrypt")
 	c, iv, additional := gcm(p, k)
-	return done(c.Seal(nil, iv, bytesOf(vm, "encrypt", args[2]), additional), nil)
+	data := bytesOf(vm, "encrypt", args[2])
+	return job{size: len(data), do: func() (any, error) { return c.Seal(nil, iv, data, additional), nil }}
 }
 
 // decrypt is decrypt(algorithm, key, data).
@@ -97,11 +101,14 @@ func decrypt(vm *js.VM, args []goja.Value) job {
 	p := paramsOf(vm, "decrypt", args[0])
 	k := keyArg(p, args[1], "decrypt")
 	c, iv, additional := gcm(p, k)
-	plain, err := c.Open([]byte{}, iv, bytesOf(vm, "decrypt", args[2]), additional)
-	if err != nil {
-		return done(nil, domexception.Errorf("OperationError", "decrypt: the data was not encrypted with this key, iv and additionalData, or has changed"))
-	}
-	return done(plain, nil)
+	data := bytesOf(vm, "decrypt", args[2])
+	return job{size: len(data), do: func() (any, error) {
+		plain, err := c.Open([]byte{}, iv, data, additional)
+		if err != nil {
+			return nil, domexception.Errorf("OperationError", "decrypt: the data was not encrypted with this key, iv and additionalData, or has changed")
+		}
+		return plain, nil
+	}}
 }
 
 // gcm is the cipher that the algorithm and the key ask for, and what else goes into it.

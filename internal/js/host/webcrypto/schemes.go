@@ -81,7 +81,7 @@ func sign(vm *js.VM, args []goja.Value) job {
 	p := paramsOf(vm, "sign", args[0])
 	k := keyArg(p, args[1], "sign")
 	s, data := signingOf(p, k), bytesOf(vm, "sign", args[2])
-	return job{k.scheme.slow, func() (any, error) {
+	return job{slow: k.scheme.slow, size: len(data), do: func() (any, error) {
 		signature, err := k.scheme.sign(s, data)
 		if err != nil {
 			return nil, domexception.Errorf("OperationError", "sign: %v", err)
@@ -95,7 +95,7 @@ func verify(vm *js.VM, args []goja.Value) job {
 	p := paramsOf(vm, "verify", args[0])
 	k := keyArg(p, args[1], "verify")
 	s, signature, data := signingOf(p, k), bytesOf(vm, "verify", args[2]), bytesOf(vm, "verify", args[3])
-	return job{do: func() (any, error) {
+	return job{size: len(data), do: func() (any, error) {
 		ok, err := k.scheme.verify(s, signature, data)
 		if err != nil {
 			return nil, domexception.Errorf("OperationError", "verify: %v", err)

@@ -84,7 +84,8 @@ func holdsIntegers(t reflect.Type) bool {
 // job is an operation whose arguments have been read. do must not use the VM. Its
 // result is bytes, a bool, a *key, a *keyPair or a *jwk.
 type job struct {
-	slow bool
+	slow bool // it is done on another goroutine
+	size int  // how many bytes of data it goes through
 	do   func() (any, error)
 }
 
@@ -109,7 +110,10 @@ func operation(name string, arity int, prepare func(*js.VM, []goja.Value) job) j
 			reject(ex.Value())
 			return promise
 		}
-		if v, err := j.do(); err != nil {
+		var v any
+		var err error
+		vm.Work(j.size, func() { v, err = j.do() })
+		if err != nil {
 			reject(vm.Error(err))
 		} else {
 			resolve(result(vm, v))
