@@ -140,42 +140,41 @@ var _ goja.DynamicObject = (*webURL)(nil)
 
 var urlKeys = []string{"href", "origin", "protocol", "username", "password", "host", "hostname", "port", "pathname", "search", "searchParams", "hash"}
 
+// parts are the members of a URL that are text on their own and can be set.
+var parts = map[string]struct {
+	get func(*url.Url) string
+	set func(*url.Url, string)
+}{
+	"protocol": {(*url.Url).Protocol, (*url.Url).SetProtocol},
+	"username": {(*url.Url).Username, (*url.Url).SetUsername},
+	"password": {(*url.Url).Password, (*url.Url).SetPassword},
+	"host":     {(*url.Url).Host, (*url.Url).SetHost},
+	"hostname": {(*url.Url).Hostname, (*url.Url).SetHostname},
+	"port":     {(*url.Url).Port, (*url.Url).SetPort},
+	"pathname": {(*url.Url).Pathname, (*url.Url).SetPathname},
+	"search":   {(*url.Url).Search, (*url.Url).SetSearch},
+	"hash":     {(*url.Url).Hash, (*url.Url).SetHash},
+}
+
 // Get implements goja.DynamicObject.
 func (w *webURL) Get(key string) goja.Value {
-	var text string
+	rt := w.c.vm.Runtime()
 	switch key {
 	case "href":
-		text = w.u.Href(false)
+		return rt.ToValue(w.u.Href(false))
 	case "origin":
-		text = origin(w.u)
-	case "protocol":
-		text = w.u.Protocol()
-	case "username":
-		text = w.u.Username()
-	case "password":
-		text = w.u.Password()
-	case "host":
-		text = w.u.Host()
-	case "hostname":
-		text = w.u.Hostname()
-	case "port":
-		text = w.u.Port()
-	case "pathname":
-		text = w.u.Pathname()
-	case "search":
-		text = w.u.Search()
-	case "hash":
-		text = w.u.Hash()
+		return rt.ToValue(origin(w.u))
 	case "searchParams":
 		if w.obj == nil {
 			w.params = &params{c: w.c, list: parse(w.u.Query()), changed: w.u.SetSearch}
 			w.obj = w.c.newParams(w.params)
 		}
 		return w.obj
-	default:
-		return nil
 	}
-	return w.c.vm.Runtime().ToValue(text)
+	if part, ok := parts[key]; ok {
+		return rt.ToValue(part.get(w.u))
+	}
+	return nil
 }
 
 // Set implements goja.DynamicObject. As in browsers, a value that does not fit
@@ -195,7 +194,7 @@ func (w *webURL) Set(key string, v goja.Value) bool {
 		}
 		*w.u = *u
 	} else if w.fits(key, text) {
-		w.change(key, text)
+		parts[key].set(w.u, text)
 	}
 	if w.params != nil && (key == "href" || key == "search") {
 		w.params.list = parse(w.u.Query())
@@ -212,29 +211,6 @@ func (w *webURL) fits(key, text string) bool {
 		return len(text) <= maxURL && segments(text) == nil
 	}
 	return len(text) <= maxAuthority
-}
-
-func (w *webURL) change(key, text string) {
-	switch key {
-	case "protocol":
-		w.u.SetProtocol(text)
-	case "username":
-		w.u.SetUsername(text)
-	case "password":
-		w.u.SetPassword(text)
-	case "host":
-		w.u.SetHost(text)
-	case "hostname":
-		w.u.SetHostname(text)
-	case "port":
-		w.u.SetPort(text)
-	case "pathname":
-		w.u.SetPathname(text)
-	case "search":
-		w.u.SetSearch(text)
-	case "hash":
-		w.u.SetHash(text)
-	}
 }
 
 // origin is the scheme, host and port of a URL; "null" where that means nothing.
