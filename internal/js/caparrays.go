@@ -31,7 +31,7 @@ func (vm *VM) join(o *goja.Object, separator goja.Value) goja.Value {
 	var b goja.StringBuilder
 	size := 0
 	for i := range max(n, 0) {
-		if i > 0 {
+		if vm.checkpoint(); i > 0 {
 			b.WriteString(sep)
 			size += sep.Length()
 		}
