@@ -23,7 +23,7 @@ type rsaNumbers struct {
 }
 
 // rsaEncryption says in PKCS #8 that a key is one of RSA.
-var rsaEncryption = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 1}
+const rsaEncryption = "1.2.840.113549.1.1.1"
 
 // parsePKCS8 reads a private key.
 func parsePKCS8(data []byte) (any, error) {
@@ -32,7 +32,7 @@ func parsePKCS8(data []byte) (any, error) {
 		Algorithm pkix.AlgorithmIdentifier
 		Key       []byte
 	}
-	if _, err := asn1.Unmarshal(data, &info); err != nil || !info.Algorithm.Algorithm.Equal(rsaEncryption) {
+	if _, err := asn1.Unmarshal(data, &info); err != nil || info.Algorithm.Algorithm.String() != rsaEncryption {
 		return x509.ParsePKCS8PrivateKey(data)
 	}
 	var numbers rsaNumbers
