@@ -8,6 +8,13 @@ import (
 	"github.com/dop251/goja"
 )
 
+// capJoin puts a bound on the results of a join.
+func (vm *VM) capJoin(o *goja.Object) error {
+	return vm.method(o, "join", 1, func(call goja.FunctionCall) goja.Value {
+		return vm.join(call.This.ToObject(vm.rt), call.Argument(0))
+	})
+}
+
 // join is Array.prototype.join with a bound on the result. Arrays inside of
 // themselves read as "".
 func (vm *VM) join(o *goja.Object, separator goja.Value) goja.Value {

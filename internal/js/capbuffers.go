@@ -46,9 +46,7 @@ func (vm *VM) capTypedArrays(one *goja.Object) {
 		return
 	}
 	vm.typed = true
-	_ = vm.method(common, "join", 1, func(call goja.FunctionCall) goja.Value {
-		return vm.join(call.This.ToObject(vm.rt), call.Argument(0))
-	})
+	_ = vm.capJoin(common)
 }
 
 // capConstructor replaces a class by one that lets check look at the arguments first.

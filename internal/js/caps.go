@@ -3,6 +3,7 @@ package js
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/dop251/goja"
 )
@@ -31,8 +32,10 @@ func tooLong(what string, n int) error {
 // limitation replaces built-ins that can make something huge of something small
 // in a single call, which nothing interrupts and which ends the process where
 // memory runs out. A function costs 0.75 KiB, and twice that if it calls the
-// original, so a VM has only the limitations of what its script names, unless
-// the script has the means of calling a function under a computed name.
+// original, so a VM has only the limitations of what its script names, unless the
+// script calls a function under a computed name right where it reads it. Where it
+// only reads properties under computed names, which may be functions that it calls
+// later, it also has those in capcomputed.go, which are made on first use.
 type limitation struct {
 	words   []string // one of which the script contains
 	install func(vm *VM, string, array *goja.Object) error
@@ -62,7 +65,7 @@ var limitations = []limitation{
 		return vm.limitAll(a, vm.checkElements, "toSorted", "toReversed", "toSpliced", "with")
 	}},
 	{words: []string{"flat"}, install: func(vm *VM, _, a *goja.Object) error { return vm.method(a, "flat", 0, vm.flat) }},
-	{words: []string{"from"}, install: func(vm *VM, _, _ *goja.Object) error {
+	{words: []string{"from", "Array[", "= Array;", "= Array,"}, install: func(vm *VM, _, _ *goja.Object) error {
 		return vm.limit(vm.builtin("Array"), "from", func(name string, call *goja.FunctionCall) { vm.capLength(name, call.Argument(0)) })
 	}},
 	{words: []string{"apply", "call", "bind"}, install: func(vm *VM, _, _ *goja.Object) error { return vm.capCalls() }},
@@ -110,12 +113,14 @@ func (vm *VM) installCaps() error {
 		vm.method(str, "repeat", 1, vm.repeat),
 		vm.method(str, "padStart", 1, func(call goja.FunctionCall) goja.Value { return vm.pad("padStart", call, true) }),
 		vm.method(str, "padEnd", 1, func(call goja.FunctionCall) goja.Value { return vm.pad("padEnd", call, false) }),
-		vm.method(arr, "join", 1, func(call goja.FunctionCall) goja.Value { return vm.join(call.This.ToObject(vm.rt), call.Argument(0)) }),
+	}
+	if !slices.Contains(vm.prog.features.unnamed, "join") { // which every array is made a string with
+		errs = append(errs, vm.capJoin(arr))
 	}
 	for _, l := range vm.prog.features.limitations {
 		errs = append(errs, l.install(vm, str, arr))
 	}
-	errs = append(errs, vm.capDetached(arr), vm.installMatchers())
+	errs = append(errs, vm.capDetached(arr), vm.installMatchers(), vm.hideUnnamed(arr))
 	return errors.Join(errs...)
 }
 
@@ -123,8 +128,12 @@ func (vm *VM) installCaps() error {
 // the call.
 func (vm *VM) limit(o *goja.Object, name string, check func(name string, call *goja.FunctionCall)) error {
 	fn := o.Get(name).(*goja.Object)
-	original := native(fn)
-	return vm.method(o, name, int(fn.Get("length").ToInteger()), func(call goja.FunctionCall) goja.Value {
+	return vm.limited(o, name, int(fn.Get("length").ToInteger()), native(fn), check)
+}
+
+// limited defines a method of which check looks at the calls first.
+func (vm *VM) limited(o *goja.Object, name string, arity int, original func(goja.FunctionCall) goja.Value, check func(name string, call *goja.FunctionCall)) error {
+	return vm.method(o, name, arity, func(call goja.FunctionCall) goja.Value {
 		check(name, &call)
 		return original(call)
 	})

@@ -26,11 +26,12 @@ func (vm *VM) checkpoint() {
 }
 
 // holes is between Array.prototype and Object.prototype. It has nothing, and is
-// asked for all that an array does not have, every hole among it.
+// asked for all that an array does not have, every hole among it. All it has are the
+// methods that were hidden, until they are asked for.
 type holes struct{ vm *VM }
 
-func (h holes) Get(string) goja.Value       { h.vm.checkpoint(); return nil }
-func (h holes) Has(string) bool             { h.vm.checkpoint(); return false }
+func (h holes) Get(name string) goja.Value  { h.vm.checkpoint(); return h.vm.reveal(name) }
+func (h holes) Has(name string) bool        { h.vm.checkpoint(); return h.vm.hidden(name) }
 func (h holes) Set(string, goja.Value) bool { return false }
 func (h holes) Delete(string) bool          { return true }
 func (h holes) Keys() []string              { return nil }

@@ -14,13 +14,14 @@ type features struct {
 	matchers    []string // of the words in matchers, if regular expressions may backtrack
 	limitations []*limitation
 	detached    []string // methods of arrays that may be called on anything
+	unnamed     []string // methods of arrays that may be read under a computed name
 	polyfills   []*polyfill
 }
 
 // computedCall reports whether the code has the means of calling a built-in
-// without naming it.
+// without naming it, right where it is read or with a receiver of its choice.
 func computedCall(code []byte) bool {
-	for _, word := range [...]string{"](", "] (", "]?.", ".call", ".apply", ".bind", "Reflect"} {
+	for _, word := range [...]string{"](", "] (", "]`", "] `", "]?.", ".call", ".apply", ".bind", "Reflect"} {
 		if bytes.Contains(code, []byte(word)) {
 			return true
 		}
@@ -46,6 +47,9 @@ func detect(code []byte) features {
 		if l := &limitations[i]; !l.named && any || slices.ContainsFunc(l.words, has) {
 			f.limitations = append(f.limitations, l)
 		}
+	}
+	if !any && computedRead(code) {
+		f.unnamed = unnamedIn(code)
 	}
 	for i := range polyfills {
 		p := &polyfills[i]

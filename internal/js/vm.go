@@ -40,6 +40,7 @@ type VM struct {
 	original  *goja.Object      // goja's own global object
 	joining   []*goja.Object    // arrays that are being joined
 	nested    int               // calls that limitDepth counts
+	unnamed   []unnamedMethod   // hidden and not asked for yet
 	typed     bool              // what typed arrays have in common is limited
 	interned  map[string]string // keys of JSON objects
 	causes    []cause           // Go errors that this call has seen as objects
