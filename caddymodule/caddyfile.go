@@ -2,6 +2,7 @@ package caddymodule
 
 import (
 	"encoding/json"
+	"slices"
 
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
@@ -27,6 +28,9 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 	a.ResourcesDigest = manifest.Digest(a.Resources)
 	return httpcaddyfile.App{Name: "dgate", Value: caddyconfig.JSON(a, nil)}, nil
 }
+
+// addsUp are the options that a block may have more than once.
+var addsUp = []string{"allowed_domains", "resources", "global_headers", "tags", "env"}
 
 // UnmarshalCaddyfile sets up the app from Caddyfile tokens. Syntax:
 //
@@ -58,9 +62,16 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	if d.NextArg() {
 		return d.Errf("dgate takes a block, not %q", d.Val())
 	}
+	var once handlers.Once
 	for nesting := d.Nesting(); d.NextBlock(nesting); {
 		var err error
-		switch option := d.Val(); option {
+		option := d.Val()
+		if !slices.Contains(addsUp, option) {
+			if err := once.Check(d); err != nil {
+				return err
+			}
+		}
+		switch option {
 		case "data_dir":
 			if !d.AllArgs(&a.DataDir) {
 				return d.ArgErr()

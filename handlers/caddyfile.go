@@ -29,7 +29,11 @@ func (h *Gateway) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	if d.NextArg() {
 		return d.Errf("dgate takes a matcher and a block, not %q", d.Val())
 	}
+	var once Once
 	for nesting := d.Nesting(); d.NextBlock(nesting); {
+		if err := once.Check(d); err != nil {
+			return err
+		}
 		switch d.Val() {
 		case "namespace":
 			if !d.AllArgs(&h.Namespace) {
@@ -89,7 +93,11 @@ func (h *Script) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	if len(h.Files) == 0 {
 		return d.Err("dgate_js needs a file with a module: dgate_js [<matcher>] <file...>")
 	}
+	var once Once
 	for nesting := d.Nesting(); d.NextBlock(nesting); {
+		if err := once.Check(d); err != nil {
+			return err
+		}
 		switch d.Val() {
 		case "namespace":
 			if !d.AllArgs(&h.Namespace) {

@@ -90,7 +90,11 @@ func (l *Limits) Set(name, value string) (known bool, err error) {
 // EachLimit reads the block of an option limits and hands each one in it to set, which tells
 // whether it knows the name. names lists those that it knows.
 func EachLimit(d *caddyfile.Dispenser, set func(name, value string) (known bool, err error), names string) error {
+	var once Once
 	for nesting := d.Nesting(); d.NextBlock(nesting); {
+		if err := once.Check(d); err != nil {
+			return err
+		}
 		name := d.Val()
 		var value string
 		if !d.AllArgs(&value) {
