@@ -39,6 +39,9 @@ func (h *Gateway) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 			if !d.AllArgs(&h.Namespace) {
 				return d.ArgErr()
 			}
+			if err := checkNamespace(h.Namespace); err != nil {
+				return d.WrapErr(err)
+			}
 		case "fallthrough":
 			if d.NextArg() {
 				return d.ArgErr()
@@ -102,6 +105,9 @@ func (h *Script) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		case "namespace":
 			if !d.AllArgs(&h.Namespace) {
 				return d.ArgErr()
+			}
+			if err := checkNamespace(h.Namespace); err != nil {
+				return d.WrapErr(err)
 			}
 		case "limits":
 			if d.NextArg() {

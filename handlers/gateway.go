@@ -76,6 +76,9 @@ func (*Gateway) CaddyModule() caddy.ModuleInfo {
 
 // Provision implements [caddy.Provisioner].
 func (h *Gateway) Provision(ctx caddy.Context) error {
+	if err := checkNamespace(h.Namespace); err != nil {
+		return err
+	}
 	app, err := ctx.App("dgate")
 	if err != nil {
 		return fmt.Errorf("dgate app: %w", err)
@@ -83,6 +86,17 @@ func (h *Gateway) Provision(ctx caddy.Context) error {
 	h.app, h.debug = app.(App), debugs(ctx.Logger())
 	h.headers = h.app.GlobalHeaderList()
 	return h.app.RequireStore()
+}
+
+// checkNamespace refuses what cannot be the name of a namespace. None at all is right.
+func checkNamespace(name string) error {
+	if name == "" {
+		return nil
+	}
+	if err := (&resource.Namespace{Name: name}).Validate(); err != nil {
+		return fmt.Errorf("namespace %q: %w", name, err)
+	}
+	return nil
 }
 
 // ServeHTTP implements [caddyhttp.MiddlewareHandler].

@@ -90,10 +90,8 @@ func (h *Script) check() error {
 	case h.Watch && len(h.Files) == 0:
 		return errors.New("only files can be watched, and there are none")
 	}
-	if h.Namespace != "" {
-		if err := (&resource.Namespace{Name: h.Namespace}).Validate(); err != nil {
-			return fmt.Errorf("namespace: %w", err)
-		}
+	if err := checkNamespace(h.Namespace); err != nil {
+		return err
 	}
 	return h.Limits.Check()
 }
