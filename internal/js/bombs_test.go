@@ -112,7 +112,7 @@ var bombs = map[string]string{
 	"flatMap, big":                   `const b = Array(1e6).fill(1); Array(1e6).fill(1).flatMap(() => b)`,
 	"join, array-like":               `[].join.call({ length: 2 ** 53 - 1 })`,
 	"join, 5e6":                      `new Array(4.9e6).join("abcdef")`,
-	"join, natives":                  `Array(1e6).fill({ toString: "".includes.bind("x".repeat(1e6), "y") }).join("")`,
+	"join, natives":                  `Array(4e4).fill({ toString: "".lastIndexOf.bind("x".repeat(1e6), "y") }).join("")`,
 	"toLocaleString":                 `new Array(2 ** 32 - 1).toLocaleString()`,
 	"toLocaleString, array-like":     `[].toLocaleString.call({ length: 2 ** 53 - 1 })`,
 	"toLocaleString, big":            `const s = { toLocaleString: () => "x".repeat(16e6) }; Array(1000).fill(s).toLocaleString()`,

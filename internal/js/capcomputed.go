@@ -21,7 +21,7 @@ type unnamedMethod struct {
 }
 
 var (
-	computedMember = regexp.MustCompile("[^\\s(\\[{,=:;!&|?+*/%<>~^-]\\[|\\?\\.\\[|\\]:")
+	computedMember = regexp.MustCompile(`[^\s(\[{,=:;!&|?+*/%<>~^-]\[|\?\.\[|\]:`)
 	literalMember  = regexp.MustCompile(`^(\d+|"[^"\\]*"|'[^'\\]*')\]`)
 )
 
