@@ -121,9 +121,15 @@ type load struct {
 	atEnd   []func()
 }
 
-func startLoad(g *gateway) *load {
+func newLoad(g *gateway) *load {
 	l := &load{t: g.t}
 	l.ctx, l.stop = context.WithCancel(g.t.Context())
+	return l
+}
+
+// startLoad sends requests to the gateway and, as a control, to a site without it.
+func startLoad(g *gateway) *load {
+	l := newLoad(g)
 	kept, anew := &http.Client{Transport: new(http.Transport)}, &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	for _, c := range []struct {
 		name   string
