@@ -286,13 +286,7 @@ func (vm *VM) newJSONParse(original goja.Callable) goja.Value {
 			}
 			return v
 		}
-		text, size := call.Argument(0), 0
-		if s, ok := text.(goja.String); ok { // others run script when they become one
-			size = s.Length()
-		}
-		var v goja.Value
-		var err error
-		vm.Work(size, func() { v, err = vm.parseJSON(text.String()) })
+		v, err := vm.parseJSON(call.Argument(0).String())
 		if err != nil {
 			vm.Throw(err)
 		}
