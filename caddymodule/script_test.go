@@ -36,7 +36,7 @@ func TestScriptErrors(t *testing.T) {
 		"a module twice":          {fields: `"modules": [` + ok + `, ` + ok + `]`, want: "module m.ts is there twice"},
 		"no name":                 {fields: `"modules": [{"source": ""}]`, want: "modules[0]: has no name"},
 		"another language":        {fields: `"modules": [{"name": "m", "type": "lua", "source": ""}]`, want: `type must be typescript or javascript, not "lua"`},
-		"namespace":               {fields: `"modules": [` + ok + `], "namespace": "a b"`, want: "namespace: "},
+		"namespace":               {fields: `"modules": [` + ok + `], "namespace": "a b"`, want: `namespace "a b": name may only have`},
 		"negative limits":         {fields: `"modules": [` + ok + `], "limits": {"cpu": -1, "vms": -1}`, want: "limits: cpu must not be negative\nlimits: vms must not be negative"},
 		"environment":             {fields: `"modules": [{"name": "m.ts", "source": "export const requestHandler = { a: () => {} }[process.env.DGATE_TEST]"}]`, app: `{"env": ["DGATE_TEST"]}`},
 		"environment not allowed": {fields: `"modules": [{"name": "m.ts", "source": "export const requestHandler = { a: () => {} }[process.env.DGATE_TEST]"}]`, app: `{}`, want: "has none of the hooks"},
