@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
+	"net/netip"
 	"strings"
 
 	"github.com/caddyserver/caddy/v2"
@@ -23,7 +25,8 @@ func init() { caddy.RegisterModule(new(Upstreams)) }
 // Only the addresses of the upstreams are used: balancing, health checks and retries are those of
 // the reverse proxy. A service that needs more than addresses (TLS, HTTP/2 without TLS, a path,
 // timeouts, an object `proxy`) is refused, unless the reverse proxy has a transport of its own. The
-// directive `dgate` serves such services as they are.
+// directive `dgate` serves such services as they are. Upstreams that are Caddy's own admin endpoint
+// are refused as they are there.
 type Upstreams struct {
 	// The name of the service. Without one that exists there is no upstream, and requests get 503.
 	Service string `json:"service"`
@@ -31,8 +34,9 @@ type Upstreams struct {
 	// The namespace of the service. Default: `default`.
 	Namespace string `json:"namespace,omitempty"`
 
-	app  App
-	able bool // the reverse proxy has a transport of its own
+	app   App
+	able  bool  // the reverse proxy has a transport of its own
+	guard Guard // if the transport cannot ask it when it dials, or nil
 }
 
 // CaddyModule implements [caddy.Module].
@@ -73,7 +77,10 @@ func (u *Upstreams) Provision(ctx caddy.Context) error {
 	u.app = app.(App)
 	for _, m := range ctx.Modules() {
 		if h, ok := m.(*reverseproxy.Handler); ok {
-			u.able = h.Transport != nil // the default one is made later
+			u.able = h.Transport != nil // the default one would be made later
+			if err := u.protect(ctx, h); err != nil {
+				return err
+			}
 		}
 	}
 	if table := u.app.Gateway().Table(); table != nil {
@@ -83,6 +90,47 @@ func (u *Upstreams) Provision(ctx caddy.Context) error {
 		}
 	}
 	return u.app.RequireStore()
+}
+
+// protect makes the reverse proxy ask the guard about every connection.
+func (u *Upstreams) protect(ctx caddy.Context, h *reverseproxy.Handler) error {
+	guard := u.app.Proxy().transports.guard
+	if h.Transport == nil {
+		rt := new(reverseproxy.HTTPTransport)
+		if err := rt.Provision(ctx); err != nil {
+			return fmt.Errorf("transport: %w", err)
+		}
+		h.Transport = rt
+	}
+	if rt, ok := h.Transport.(*reverseproxy.HTTPTransport); ok {
+		rt.Transport.DialContext = guarded(rt.Transport.DialContext, guard, false)
+		return nil
+	}
+	u.guard = guard
+	return nil
+}
+
+// checked resolves an address and asks the guard about it. Only what was asked about is given on:
+// a name could lead elsewhere when it is dialled.
+func checked(ctx context.Context, guard Guard, dial string) (string, error) {
+	host, port, err := net.SplitHostPort(dial)
+	if err != nil {
+		return "", fmt.Errorf("upstream: %w", err)
+	}
+	number, err := net.DefaultResolver.LookupPort(ctx, "tcp", port)
+	if err != nil {
+		return "", fmt.Errorf("upstream: %w", err)
+	}
+	ips, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host) // which takes IP addresses, too
+	if err != nil {
+		return "", fmt.Errorf("upstream: %w", err)
+	}
+	for _, ip := range ips {
+		if err := guard.Forbidden(netip.AddrPortFrom(ip, uint16(number))); err != nil { //nolint:gosec // a port
+			return "", err
+		}
+	}
+	return net.JoinHostPort(ips[0].Unmap().String(), port), nil
 }
 
 // dials are the addresses of the upstreams now.
@@ -109,6 +157,11 @@ func (u *Upstreams) GetUpstreams(r *http.Request) ([]*reverseproxy.Upstream, err
 	}
 	upstreams := make([]*reverseproxy.Upstream, len(dials))
 	for i, dial := range dials {
+		if u.guard != nil {
+			if dial, err = checked(r.Context(), u.guard, dial); err != nil {
+				return nil, err
+			}
+		}
 		upstreams[i] = &reverseproxy.Upstream{Dial: dial}
 	}
 	return upstreams, nil

@@ -1,6 +1,7 @@
 package tests
 
 import (
+	"net"
 	"net/http"
 	"regexp"
 	"strings"
@@ -88,5 +89,56 @@ func TestDynamicUpstreams(t *testing.T) {
 	}
 	if err := g.AwaitLog("requests will get 503"); err != nil {
 		t.Error(err)
+	}
+}
+
+// No service leads a reverse proxy to Caddy's own admin endpoint, however it is written.
+func TestDynamicUpstreamsAreNotTheAdmin(t *testing.T) {
+	t.Parallel()
+	g := startGateway(t, strings.Replace(caddyfile, "dgate\n}", `handle /php {
+		reverse_proxy {
+			dynamic dgate up
+			transport fastcgi {
+				root /
+			}
+		}
+	}
+	handle /own/* {
+		uri strip_prefix /own
+		reverse_proxy {
+			dynamic dgate up
+			transport http {
+				dial_timeout 1s
+			}
+		}
+	}
+	reverse_proxy {
+		dynamic dgate up
+	}
+}`, 1))
+	_, port, err := net.SplitHostPort(strings.TrimPrefix(g.Admin, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, host := range []string{"127.0.0.1", "localhost", "0.0.0.0", "::", "::ffff:127.0.0.1"} {
+		g.service("up", nil, "http://"+net.JoinHostPort(host, port))
+		for _, path := range []string{"/config/", "/own/config/", "/php"} {
+			got := g.do(harness.Request{URL: path, Header: http.Header{"Host": {"127.0.0.1:" + port}}})
+			if got.Status != http.StatusBadGateway && got.Status != http.StatusServiceUnavailable || got.Body != "" {
+				t.Errorf("%s by %s: %s", host, path, got)
+			}
+		}
+	}
+	if got := strings.Count(g.Log(), "it is an administrative address of this server"); got < 15 {
+		t.Errorf("%d lines in the log", got)
+	}
+	// Transports that dial for themselves get what the name stands for.
+	_, port, err = net.SplitHostPort(fastCGI(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	g.service("up", nil, "http://localhost:"+port)
+	if got := g.do(harness.Request{URL: "/php"}); got.Body != "php says " {
+		t.Error(got)
 	}
 }
