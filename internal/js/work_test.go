@@ -44,7 +44,7 @@ func TestWorkEnds(t *testing.T) {
 		"time":              {Limits{Timeout: 300 * time.Millisecond, CPU: forever}, `for (;;) readJson()`, Timeout},
 		"memory":            {Limits{Timeout: forever, CPU: forever}, `const a = []; for (;;) a.push(JSON.parse(text))`, Heap},
 		"memory, one piece": {Limits{Timeout: forever, CPU: forever, Heap: 4 << 20}, `readJson()`, Heap},
-		"computing between": {Limits{Timeout: forever}, `for (;;) { readJson(); for (let i = 0; i < 1e5; i++); }`, CPU},
+		"computing between": {Limits{Timeout: forever, Heap: 8 << 30}, `for (;;) { readJson(); for (let i = 0; i < 1e5; i++); }`, CPU},
 		"thrown out of":     {Limits{Timeout: forever}, `try { JSON.parse(text + "x") } catch {} for (;;);`, CPU},
 	}
 	e := workEngine()
