@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"os"
 	"path/filepath"
 	"sync"
 	"time"
@@ -51,9 +50,11 @@ type App struct {
 	// Requests for others get 403. Default: all hosts.
 	AllowedDomains []string `json:"allowed_domains,omitempty"`
 
-	// Resource files, YAML or JSON; wildcards are allowed. What they list is stored at start and
-	// at each reload, where it differs from what is stored already; nothing is deleted. A mistake
-	// in one of them refuses the whole configuration.
+	// Resource files, YAML or JSON; wildcards and placeholders such as `{env.DIR}/*.yaml` are
+	// allowed. What they list is stored at start and at each reload, where it differs from what is
+	// stored already; nothing is deleted. A mistake in one of them refuses the whole configuration,
+	// and so does a name without wildcards that no file has; wildcards that match nothing are
+	// warned about in the log.
 	Resources []string `json:"resources,omitempty"`
 
 	// Differs when the resource files do, so that a reload sees an edit. The Caddyfile adapter sets
@@ -66,6 +67,7 @@ type App struct {
 	GlobalHeaders http.Header `json:"global_headers,omitempty"`
 
 	// Words about this node, sent upstream in the header X-DGate-Tags. They must have no commas.
+	// Placeholders such as `{env.REGION}` are expanded once, when the configuration is loaded.
 	Tags []string `json:"tags,omitempty"`
 
 	// Environment variables that modules can read in `process.env`. Default: none.
@@ -91,6 +93,7 @@ type App struct {
 	proxy    *handlers.Proxy
 	headers  handlers.GlobalHeaders
 	announce *announcer
+	tags     []string               // Tags, expanded
 	keks     []*keyring.KEK         // of EncryptionKey
 	allowed  []resource.HostPattern // of AllowedDomains
 	objects  manifest.Resources     // of the resource files
@@ -124,7 +127,13 @@ func (a *App) UnmarshalJSON(data []byte) error {
 // also beside a running server.
 func (a *App) Provision(ctx caddy.Context) (err error) {
 	a.ctx, a.logger = ctx, ctx.Logger()
-	if err := errors.Join(a.Limits.check(), checkTags(a.Tags), checkEnv(a.Env)); err != nil {
+	if err := errors.Join(a.Limits.check(), checkEnv(a.Env)); err != nil {
+		return err
+	}
+	if a.tags, err = expand("tags", a.Tags); err != nil {
+		return err
+	}
+	if err := checkTags(a.tags); err != nil {
 		return err
 	}
 	if a.headers, err = handlers.ParseGlobalHeaders(a.GlobalHeaders); err != nil {
@@ -143,8 +152,8 @@ func (a *App) Provision(ctx caddy.Context) (err error) {
 	if !a.stores {
 		key = runningKey(key)
 	}
-	if a.objects, err = manifest.Load(a.Resources, os.LookupEnv); err != nil { //nolint:forbidigo // secrets may refer to it
-		return fmt.Errorf("resources: %w", err)
+	if a.objects, err = a.readResources(); err != nil {
+		return err
 	}
 	if a.node, err = acquire(key); err != nil {
 		return err

@@ -9,7 +9,6 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 
 	"github.com/dgate-io/caddy-dgate/handlers"
-	"github.com/dgate-io/caddy-dgate/internal/manifest"
 )
 
 func init() { httpcaddyfile.RegisterGlobalOption("dgate", parseApp) }
@@ -25,7 +24,7 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 	if err := a.UnmarshalCaddyfile(d); err != nil {
 		return nil, err
 	}
-	a.ResourcesDigest = manifest.Digest(a.Resources)
+	a.ResourcesDigest = digestResources(a.Resources)
 	return httpcaddyfile.App{Name: "dgate", Value: caddyconfig.JSON(a, nil)}, nil
 }
 

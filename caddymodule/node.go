@@ -59,7 +59,7 @@ func (a *App) settings() *settings {
 	s := &settings{
 		logger: a.logger, keks: a.keks, fetch: fetch.Options{Forbidden: adminAddresses(a.ctx)},
 		gateway: gateway.Options{
-			Limits: a.Limits.js(), Tags: a.Tags, Env: a.Env, Logger: a.logger,
+			Limits: a.Limits.js(), Tags: a.tags, Env: a.Env, Logger: a.logger,
 			AllowedDomains: a.allowed, NoDefault: a.DefaultNamespace() == "", Proxies: a.proxy,
 		},
 	}

@@ -58,13 +58,15 @@ type Files struct {
 	Resources Resources
 	// Kinds are the names of the kinds that there is a list of, even an empty one.
 	Kinds map[string]bool
+	// Unmatched are the patterns with wildcards that no file has.
+	Unmatched []string
 }
 
 // Read reads the files that the glob patterns name, in the order of their names. A pattern without
 // wildcards must name a file, or a directory: that stands for the files .yaml, .yml and .json in
 // it. The error joins an [Error] for every mistake.
 func (r Reader) Read(patterns []string) (Files, error) {
-	files, err := expand(patterns)
+	files, unmatched, err := expand(patterns)
 	if err != nil {
 		return Files{}, err
 	}
@@ -79,7 +81,7 @@ func (r Reader) Read(patterns []string) (Files, error) {
 		return slices.IndexFunc(resource.All, func(k *resource.Kind) bool { return k.Name == r.Key().Kind })
 	}
 	slices.SortStableFunc(l.objs, func(a, b Resource) int { return order(a) - order(b) })
-	return Files{l.objs, l.kinds}, nil
+	return Files{l.objs, l.kinds, unmatched}, nil
 }
 
 // Resource is a resource and where it was listed, as file:line.
@@ -134,13 +136,15 @@ func (e *Error) Error() string {
 // Unwrap gives the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// expand lists the files of the patterns, each once.
-func expand(patterns []string) ([]string, error) {
-	var files []string
+// expand lists the files of the patterns, each once, and the patterns that have none.
+func expand(patterns []string) (files, unmatched []string, err error) {
 	for _, p := range patterns {
 		found, err := matches(p)
 		if err != nil {
-			return nil, &Error{File: p, Err: err}
+			return nil, nil, &Error{File: p, Err: err}
+		}
+		if len(found) == 0 {
+			unmatched = append(unmatched, p)
 		}
 		for _, f := range found {
 			if !slices.Contains(files, f) {
@@ -148,7 +152,7 @@ func expand(patterns []string) ([]string, error) {
 			}
 		}
 	}
-	return files, nil
+	return files, unmatched, nil
 }
 
 // extensions are those of the files that a directory stands for.

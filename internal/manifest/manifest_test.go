@@ -224,7 +224,7 @@ func FuzzLoad(f *testing.F) {
 func TestRead(t *testing.T) {
 	dir := unpack(t, "-- d/b.yml --\nroutes: []\n-- d/a.json --\n{\"services\":[{\"name\":\"s\",\"urls\":[\"http://a\"]}]}\n-- d/sub/c.yaml --\nx\n-- d/m.ts --\nx\n-- a[1].yaml --\nsecrets:\n-- empty/m.ts --\nx\n")
 	r := Reader{Env: environment, Namespace: "n", Stdin: strings.NewReader("namespaces: [{name: n}]\n")}
-	files, err := r.Read([]string{dir + "/d", Stdin, dir + "/a[1].yaml"})
+	files, err := r.Read([]string{dir + "/d", Stdin, dir + "/a[1].yaml", dir + "/no*.yaml"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -234,6 +234,9 @@ func TestRead(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"stdin:1 namespace n", "/d/a.json:1 service n/s"}, got); diff != "" {
 		t.Errorf("resources (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]string{dir + "/no*.yaml"}, files.Unmatched); diff != "" {
+		t.Errorf("unmatched (-want +got):\n%s", diff)
 	}
 	if diff := cmp.Diff(map[string]bool{"route": true, "service": true, "namespace": true, "secret": true}, files.Kinds); diff != "" {
 		t.Errorf("kinds (-want +got):\n%s", diff)
