@@ -115,16 +115,24 @@ func (im *importer) read(ctx context.Context) (*original.Found, error) {
 	return original.Server{Client: client, Header: header}.Read(ctx, im.session.flags.namespace)
 }
 
-// write writes resource files. Private keys are not among what is written.
+// write writes resource files. Private keys are not among what is written, nor is what has names
+// that cannot be here, or in the name of a file.
 func (im *importer) write(objs []resource.Object) error {
+	var named []resource.Object
 	for _, obj := range objs {
+		key := obj.Key()
+		if err := resource.MustKind(key.Kind).CheckKey(key); err != nil {
+			im.leave(key, err.Error())
+			continue
+		}
+		named = append(named, obj)
 		for _, f := range resource.SecretFields(obj) {
 			if *f.Value != "" {
-				im.left = append(im.left, original.Unread{Key: obj.Key(), Why: f.Name + " is not written to files; put it there by hand"})
+				im.leave(key, f.Name+" is not written to files; put it there by hand")
 			}
 		}
 	}
-	return im.session.writeDir(im.dir, false, objs)
+	return im.session.writeDir(im.dir, false, named)
 }
 
 // report lists what was left out. Documents of one collection, for one reason, share a line.

@@ -99,8 +99,10 @@ func TestImportToFiles(t *testing.T) {
 	sh := newShell(t, nil)
 	from := originaltest.Start(t)
 	from.Resources["shop"]["route"] = from.Resources["shop"]["route"][1:]
+	from.Resources["shop"]["module"] = append(from.Resources["shop"]["module"], originaltest.Resource{"name": "../../../pwn", "payload": "MQ=="})
 	dir := filepath.Join(sh.dir, "out")
-	if got := sh.run(t, "import --from "+from.URL()+" --dir "+dir); got.Code != 2 || got.Stdout != "" || !strings.HasPrefix(got.Stderr, "wrote 1214 resources to FILES/out/resources.yaml\nnot imported:\n") {
+	if got := sh.run(t, "import --from "+from.URL()+" --dir "+dir); got.Code != 2 || got.Stdout != "" || !strings.HasPrefix(got.Stderr, "wrote 1214 resources to FILES/out/resources.yaml\nnot imported:\n") ||
+		!strings.Contains(got.Stderr, "  module shop/../../../pwn: name must begin with a letter or a digit\n") {
 		t.Fatalf("%d %s%s", got.Code, got.Stdout, got.Stderr)
 	}
 	source, err := os.ReadFile(filepath.Join(dir, "modules/shop/auth.ts"))
