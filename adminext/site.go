@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/netip"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -25,6 +27,8 @@ func init() { caddy.RegisterModule(new(Site)) }
 // or something in front of it authenticates, such as `basic_auth`, `forward_auth` or client
 // certificates; a server that others than this machine can reach and that has none of them is
 // warned about in the log. Writes that a browser sends from pages of other origins are refused.
+// Where there is neither, so is everything that a browser sends to another host than `localhost` or
+// an IP address, since any page could have its own name lead here.
 type Site struct {
 	// Requests must have one of these in a header: `Authorization: Bearer <token>`. Placeholders
 	// such as `{env.DGATE_ADMIN_TOKEN}` are replaced when the configuration is loaded. Health
@@ -34,6 +38,7 @@ type Site struct {
 
 	handler *Handler
 	sums    [][sha256.Size]byte // of the tokens
+	open    bool                // nothing is known to authenticate
 }
 
 // CaddyModule implements [caddy.Module].
@@ -57,7 +62,8 @@ func (s *Site) Provision(ctx caddy.Context) error {
 	}
 	s.handler = New(activeApp, ctx.Logger())
 	server, ok := ctx.Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
-	if ok && len(s.sums) == 0 && !guarded(ctx, server) {
+	s.open = len(s.sums) == 0 && (!ok || !guarded(ctx, server))
+	if ok && s.open {
 		if addresses := public(server.Listen); len(addresses) > 0 {
 			ctx.Logger().Warn("ANYBODY WHO REACHES THIS SERVER CAN CHANGE ITS RESOURCES: dgate_admin has no token, "+
 				"and nothing that is known to authenticate comes before it; add dgate_admin { token {env.DGATE_ADMIN_TOKEN} }, "+
@@ -90,12 +96,30 @@ func (s *Site) refusal(r *http.Request) *reply {
 			return rep
 		}
 	}
+	if s.open && fromBrowser(r) && !unmistakable(r.Host) {
+		rep, _ := errorReply(refuse(http.StatusForbidden, resource.Unauthorized, "browsers may only use localhost or an IP address here: dgate_admin has no token"))
+		return rep
+	}
 	if s.admitted(r) {
 		return nil
 	}
 	rep, _ := errorReply(resource.Errorf(resource.Unauthorized, "a bearer token is needed: Authorization: Bearer <token>"))
 	rep.header.Set("WWW-Authenticate", `Bearer realm="DGate admin API"`)
 	return rep
+}
+
+// fromBrowser tells whether a browser says that it sends a request. All do so for writes, and for
+// reads over TLS.
+func fromBrowser(r *http.Request) bool {
+	return r.Header.Get("Origin") != "" || r.Header.Get("Sec-Fetch-Site") != ""
+}
+
+// unmistakable tells whether a host is one that no page elsewhere can have as its own: its owner
+// could change where any other name leads after the page was loaded (DNS rebinding).
+func unmistakable(hostport string) bool {
+	host := (&url.URL{Host: hostport}).Hostname()
+	_, err := netip.ParseAddr(host)
+	return err == nil || strings.EqualFold(host, "localhost")
 }
 
 // admitted tells whether a request needs no token or has one, in a time that tells nothing about

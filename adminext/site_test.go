@@ -136,3 +136,49 @@ func TestSitePaths(t *testing.T) {
 		}
 	}
 }
+
+// TestRebinding: a page whose name was made to lead here is of the same origin, and all the same of
+// somebody else. Nothing runs here, so that what gets through is answered with 503.
+func TestRebinding(t *testing.T) {
+	ctx, cancel := caddy.NewContext(caddy.Context{Context: t.Context()})
+	t.Cleanup(cancel)
+	const through, refused = http.StatusServiceUnavailable, http.StatusForbidden
+	tests := map[string]struct {
+		method, host string
+		header       string
+		token        string
+		want         int
+	}{
+		"a write of a page":       {"PUT", "evil.example:8080", "Origin: http://evil.example:8080", "", refused},
+		"a read of a page":        {"GET", "evil.example", "Sec-Fetch-Site: same-origin", "", refused},
+		"a name like an address":  {"PUT", "127.0.0.1.evil.example", "Origin: http://127.0.0.1.evil.example", "", refused},
+		"a name like localhost":   {"PUT", "localhost.evil.example", "Origin: http://localhost.evil.example", "", refused},
+		"no host":                 {"PUT", "", "Origin: http://evil.example", "", refused},
+		"a program":               {"PUT", "admin.example", "", "", through},
+		"our page on localhost":   {"PUT", "LocalHost:8080", "Origin: http://LocalHost:8080", "", through},
+		"our page on an address":  {"PUT", "192.0.2.1:8080", "Origin: http://192.0.2.1:8080", "", through},
+		"our page on an IPv6 one": {"PUT", "[::1]", "Origin: http://[::1]", "", through},
+		"our page with a token":   {"PUT", "admin.example", "Origin: http://admin.example", "t", through},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			site := new(adminext.Site)
+			r := httptest.NewRequestWithContext(t.Context(), tt.method, "/dgate/api/v1/namespace", strings.NewReader(`{"name":"a"}`))
+			r.Host = tt.host
+			if tt.token != "" {
+				site.Tokens = []string{tt.token}
+				r.Header.Set("Authorization", "Bearer "+tt.token)
+			}
+			if err := site.Provision(ctx); err != nil {
+				t.Fatal(err)
+			}
+			if name, value, ok := strings.Cut(tt.header, ": "); ok {
+				r.Header.Set(name, value)
+			}
+			w := httptest.NewRecorder()
+			if err := site.ServeHTTP(w, r, nil); err != nil || w.Code != tt.want {
+				t.Errorf("%d %s, want %d, %v", w.Code, w.Body, tt.want, err)
+			}
+		})
+	}
+}
