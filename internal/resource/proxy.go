@@ -226,8 +226,8 @@ func token(s string) string {
 
 // requestURI is a path, perhaps with a query.
 func requestURI(s string) string {
-	if !strings.HasPrefix(s, "/") || strings.Contains(s, "#") {
-		return "must begin with a slash: it is a path on the upstream, perhaps with a query"
+	if !strings.HasPrefix(s, "/") || strings.HasPrefix(s, "//") || strings.Contains(s, "#") { // // would be followed by a host
+		return "must begin with one slash: it is a path on the upstream, perhaps with a query"
 	}
 	if _, err := url.Parse(s); err != nil {
 		return "must be a path, perhaps with a query"
