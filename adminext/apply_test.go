@@ -127,6 +127,9 @@ func TestApplyMistakes(t *testing.T) {
 				"operations[4].delete.name", "operations[5].delete", "operations[6].ifVersion", "operations[7].kind", "operations[9]",
 			},
 		},
+		"a kind with a slip": {body: operations(`{"kind":"srvice","put":{}}`), code: "validation_failed", fields: []string{"operations[0].kind"}, text: "is not a kind of resource; did you mean service?"},
+		"the name of a list": {body: operations(`{"kind":"services","put":{}}`), code: "validation_failed", fields: []string{"operations[0].kind"}, text: "did you mean service?"},
+		"another word":       {body: operations(`{"kind":"upstream-pool","put":{}}`), code: "validation_failed", fields: []string{"operations[0].kind"}, text: "; the kinds are namespace, service, module, route, domain, collection, document, secret"},
 		"of the resources themselves": {
 			body:   operations(`{"kind":"service","put":{"name":"s","urls":["ftp://a"]}}`, `{"kind":"route","put":{"name":"r","paths":["/"],"methods":["get"]}}`),
 			code:   "validation_failed",

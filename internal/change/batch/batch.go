@@ -121,6 +121,18 @@ func decodeStrict(data []byte, into any) error {
 	return nil
 }
 
+// didYouMean names the kind that was probably meant, or all.
+func didYouMean(word string) string {
+	names := make([]string, len(resource.All))
+	for i, k := range resource.All {
+		names[i] = k.Name
+	}
+	if best := resource.Nearest(word, names); best != "" {
+		return "; did you mean " + best + "?"
+	}
+	return "; the kinds are " + strings.Join(names, ", ")
+}
+
 func decodeOperation(raw json.RawMessage, namespace string) (c change.Change, err error) {
 	var op operation
 	if err := decodeStrict(raw, &op); err != nil {
@@ -129,7 +141,7 @@ func decodeOperation(raw json.RawMessage, namespace string) (c change.Change, er
 	kind, ok := resource.ByName(op.Kind)
 	switch {
 	case !ok || kind.Name != op.Kind:
-		return c, resource.Invalid("kind", op.Kind, "is not a kind of resource")
+		return c, resource.Invalid("kind", op.Kind, "is not a kind of resource%s", didYouMean(op.Kind))
 	case (op.Put == nil) == (op.Delete == nil):
 		return c, resource.Invalid("", "", "must have either put or delete")
 	case op.IfVersion != nil && *op.IfVersion == 0:
