@@ -42,7 +42,8 @@ type App struct {
 	Storage string `json:"storage,omitempty"`
 
 	// Whether requests for hosts that no domain has are routed in the namespace `default`. They
-	// never are while it has a domain of its own. Default: true.
+	// never are while it has a domain of its own. If false, the admin API and the command line also
+	// refuse what names no namespace. Default: true.
 	UseDefault *bool `json:"default_namespace,omitempty"`
 
 	// Hosts that dgate handlers without a namespace of their own answer, as patterns like those of

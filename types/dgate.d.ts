@@ -81,7 +81,7 @@ declare namespace DGate {
 		tags?: string[];
 	}
 
-	/** Host names that belong to a namespace, and the certificate for them if you have one. */
+	/** Host names that belong to a namespace, and a certificate for them, which is stored but not served yet. */
 	interface Domain {
 		/** Name of the domain. */
 		name: string;
@@ -91,11 +91,11 @@ declare namespace DGate {
 		patterns: string[];
 		/** Of the domains that match a host, the one with the highest priority has it; of equal ones, the one whose name is last in the alphabet. */
 		priority?: number;
-		/** Certificate chain, the own one first: PEM, or base64 of PEM. It must name the patterns. */
+		/** Certificate chain, the own one first: PEM, or base64 of PEM. It must name the patterns. It is checked and stored; a later version serves it. */
 		cert?: string;
 		/** Private key of the certificate: PEM, or base64 of PEM. It is answered as **redacted**; sent back like that, the stored key stays. */
 		key?: string;
-		/** Certificates that Caddy obtains on demand: auto: for exact names; each: also for every name that matches another pattern; off: none. */
+		/** Which certificates Caddy is to obtain on demand: auto: for exact names; each: also for every name that matches another pattern; off: none. It is checked and stored; a later version acts on it. */
 		tls?: string;
 		/** Free words for people and modules. */
 		tags?: string[];
