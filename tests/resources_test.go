@@ -16,6 +16,7 @@ const caddyfile = `{
 	dgate {
 		storage memory
 		limits {
+			cpu 1s
 			timeout 2s
 		}
 	}

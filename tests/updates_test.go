@@ -20,7 +20,7 @@ var updates = flag.Int("updates", 300, "how many times TestModuleUpdates changes
 // `-args -updates 5000` it takes a minute or two.
 func TestModuleUpdates(t *testing.T) {
 	up := harness.NewUpstream(t, "up", harness.HTTP)
-	g := startGateway(t, caddyfile)
+	g := startGateway(t, harness.DefaultCaddyfile) // in storage memory the log is on the heap
 	g.service("up", nil, up.URL)
 	version := func(i int) string {
 		return fmt.Sprintf(`const version = "%d"

@@ -1,6 +1,7 @@
 package hook_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -8,6 +9,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/dgate-io/caddy-dgate/internal/hook"
 	"github.com/dgate-io/caddy-dgate/internal/js"
@@ -18,6 +20,7 @@ import (
 // newPool compiles a module and returns a pool of VMs that run it.
 func newPool(tb testing.TB, code string, lim js.Limits) *js.Pool {
 	tb.Helper()
+	lim.CPU = cmp.Or(lim.CPU, time.Second) // machines that run tests are slow
 	client := fetch.New(fetch.Options{})
 	tb.Cleanup(client.Close)
 	deps := host.Deps{Fetch: client}

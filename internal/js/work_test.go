@@ -25,7 +25,7 @@ func TestWorkIsNotComputing(t *testing.T) {
 	e := workEngine()
 	for name, code := range map[string]string{"readJson": `readJson()`, "JSON.parse": `JSON.parse(text)`} {
 		t.Run(name, func(t *testing.T) {
-			res := call(t, e, Limits{CPU: 60 * time.Millisecond}, ts(`export const requestHandler = () => `+code+`.length`))
+			res := call(t, e, Limits{CPU: 150 * time.Millisecond}, ts(`export const requestHandler = () => `+code+`.length`))
 			if res.value != "129" {
 				t.Errorf("got %q, %v", res.value, res.err)
 			}

@@ -29,7 +29,11 @@ const DefaultCaddyfile = `{
 	https_port {$HTTPS_PORT}
 	skip_install_trust
 	grace_period 5s
-	dgate
+	dgate {
+		limits {
+			cpu 1s
+		}
+	}
 }
 
 http://:{$SITE_PORT} {

@@ -52,7 +52,7 @@ func TestStructuredClone(t *testing.T) {
 // TestInterrupted clones something without end.
 func TestInterrupted(t *testing.T) {
 	host := host
-	host.Limits = js.Limits{}
+	host.Limits = js.Limits{CPU: js.DefaultCPU}
 	host.Run(t, map[string]hosttest.Case{
 		"without end": {Code: `const a = { get a() { return { ...Object.getOwnPropertyDescriptors({}), get a() { return a.a } } } }; c(a)`, Err: `computed for longer than 100ms`},
 	})

@@ -4,6 +4,7 @@ package hosttest
 import (
 	"encoding/json"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -52,11 +53,20 @@ func (h Host) Run(t *testing.T, cases map[string]Case) {
 	}
 }
 
+// limits are those of the host, with more time than scripts have by default: machines that run tests
+// are slow.
+func (h Host) limits() js.Limits {
+	if h.Limits.CPU == 0 {
+		h.Limits.CPU = 2 * time.Second
+	}
+	return h.Limits
+}
+
 // Load loads a module whose top level is code, and returns what it fails with.
 func (h Host) Load(tb testing.TB, code string) string {
 	tb.Helper()
 	engine := js.NewEngine(js.Options{Hooks: []string{"test"}, Modules: h.Modules, Globals: h.Globals})
-	_, err := engine.Compile(tb.Context(), []js.Source{{Name: "test", Code: []byte(h.Prelude + "\n" + code + "\nexport function test() {}")}}, h.Limits)
+	_, err := engine.Compile(tb.Context(), []js.Source{{Name: "test", Code: []byte(h.Prelude + "\n" + code + "\nexport function test() {}")}}, h.limits())
 	if err != nil {
 		return js.Errors(err)[0].Message
 	}
@@ -68,11 +78,11 @@ func (h Host) Eval(tb testing.TB, code string) (string, error) {
 	tb.Helper()
 	engine := js.NewEngine(js.Options{Hooks: []string{"test"}, Modules: h.Modules, Globals: h.Globals})
 	src := js.Source{Name: "test", Code: []byte(h.Prelude + "\nexport async function test() {\n" + code + "\n}")}
-	program, err := engine.Compile(tb.Context(), []js.Source{src}, h.Limits)
+	program, err := engine.Compile(tb.Context(), []js.Source{src}, h.limits())
 	if err != nil {
 		tb.Fatalf("compile: %v", err)
 	}
-	pool := engine.NewPool(program, h.Limits, nil)
+	pool := engine.NewPool(program, h.limits(), nil)
 	defer pool.Close()
 	vm, err := pool.Get(tb.Context())
 	if err != nil {
