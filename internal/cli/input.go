@@ -86,10 +86,7 @@ func suggestion(unused, allowed []string) string {
 	if len(allowed) == 0 {
 		return ""
 	}
-	if best := resource.Nearest(unused[0], allowed); best != "" {
-		return "; did you mean " + best + "?"
-	}
-	return "; the keys are " + strings.Join(allowed, ", ")
+	return resource.Hint(unused[0], "the keys are", allowed)
 }
 
 // require reports the fields that are missing.

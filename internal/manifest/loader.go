@@ -81,7 +81,7 @@ func (l *loader) document(node *yaml.Node) {
 		kind, ok := resource.ByName(key.Value)
 		switch {
 		case !ok || key.Value != kind.Plural:
-			l.fail(key.Line, "%q is not a kind of resource%s", key.Value, didYouMean(key.Value, plurals()))
+			l.fail(key.Line, "%q is not a kind of resource%s", key.Value, resource.Hint(key.Value, "the kinds are", plurals()))
 			continue
 		case list.Kind == yaml.ScalarNode && list.Tag == "!!null":
 		case list.Kind != yaml.SequenceNode:
@@ -215,11 +215,4 @@ func plurals() []string {
 		names[i] = k.Plural
 	}
 	return names
-}
-
-func didYouMean(word string, candidates []string) string {
-	if best := resource.Nearest(word, candidates); best != "" {
-		return "; did you mean " + best + "?"
-	}
-	return "; the kinds are " + strings.Join(candidates, ", ")
 }

@@ -28,7 +28,7 @@ func object(members map[string]shape) shape {
 			if member := members[name]; member != nil {
 				errs = append(errs, member(at+selector(name), m[name])...)
 			} else {
-				errs = append(errs, Invalid(at+selector(name), "", "is not one of the members of %s%s", at, hint(name, sorted(members))))
+				errs = append(errs, Invalid(at+selector(name), "", "is not one of the members of %s%s", at, Hint(name, "there are", sorted(members))))
 			}
 		}
 		return errs
@@ -47,7 +47,7 @@ func kindOf(tag string, kinds map[string]shape) shape {
 			if !ok {
 				return one(at+"."+tag, "is required; there are %s", strings.Join(sorted(kinds), ", "))
 			}
-			return []error{Invalid(at+"."+tag, name, "is not one that can be used here%s", hint(name, sorted(kinds)))}
+			return []error{Invalid(at+"."+tag, name, "is not one that can be used here%s", Hint(name, "there are", sorted(kinds)))}
 		}
 		rest := make(map[string]any, len(m))
 		for key, value := range m {
@@ -57,17 +57,6 @@ func kindOf(tag string, kinds map[string]shape) shape {
 		}
 		return kinds[name](at, rest)
 	}
-}
-
-// hint names the candidate that was probably meant, or all.
-func hint(word string, candidates []string) string {
-	if best := Nearest(word, candidates); best != "" {
-		return "; did you mean " + best + "?"
-	}
-	if len(candidates) == 0 {
-		return "; there are none"
-	}
-	return "; there are " + strings.Join(candidates, ", ")
 }
 
 // sorted lists the keys of a map.

@@ -8,10 +8,19 @@ func suggest(kind *Kind, name string) string {
 	for i, f := range kind.Fields {
 		names[i] = f.Name
 	}
-	if best := Nearest(name, names); best != "" {
+	return Hint(name, "its fields are", names)
+}
+
+// Hint completes an error about an unknown word: it names the candidate that was probably meant, or
+// all of them after the words all, as in "the kinds are".
+func Hint(word, all string, candidates []string) string {
+	if best := Nearest(word, candidates); best != "" {
 		return "; did you mean " + best + "?"
 	}
-	return "; its fields are " + strings.Join(names, ", ")
+	if len(candidates) == 0 {
+		return "; there are none"
+	}
+	return "; " + all + " " + strings.Join(candidates, ", ")
 }
 
 // Nearest picks the candidate that differs least from word, or "" if none is near enough to be

@@ -127,10 +127,7 @@ func didYouMean(word string) string {
 	for i, k := range resource.All {
 		names[i] = k.Name
 	}
-	if best := resource.Nearest(word, names); best != "" {
-		return "; did you mean " + best + "?"
-	}
-	return "; the kinds are " + strings.Join(names, ", ")
+	return resource.Hint(word, "the kinds are", names)
 }
 
 func decodeOperation(raw json.RawMessage, namespace string) (c change.Change, err error) {
