@@ -50,6 +50,9 @@ func (a *announcer) announce(db *state.DB, change state.Change) error {
 		return nil
 	}
 	for _, key := range change.Keys {
+		if state.Internal(key.Kind) {
+			continue
+		}
 		var there bool
 		err := db.View(func(r *state.Reader) (err error) {
 			_, there, err = r.Get(key)

@@ -44,6 +44,12 @@ type Op struct {
 	// Against has the prints of resources that Data was checked against. One that has another
 	// print when the operation is applied refuses it with the code conflict.
 	Against map[resource.Key]string
+	// Needs are resources that must exist for as long as this one does: they are not deleted
+	// before it, or together with it. Only those of the store's own kinds have such, see [Internal].
+	Needs []resource.Key
+	// Only makes the operation a condition: If must hold for its command to happen, and the
+	// resource stays as it is. See [Require].
+	Only bool
 }
 
 // Put makes the operation that stores an object.
@@ -57,6 +63,10 @@ func Put(obj resource.Object, cond Condition) (Op, error) {
 
 // Delete makes the operation that removes a resource.
 func Delete(key resource.Key, cond Condition) Op { return Op{Delete: true, Key: key, If: cond} }
+
+// Require makes the operation that changes nothing: its whole command happens only if cond holds
+// for the resource. With the version of a lock it is the fence that keeps out who has lost it.
+func Require(key resource.Key, cond Condition) Op { return Op{Only: true, Key: key, If: cond} }
 
 // Command is a group of changes that happen together or not at all.
 type Command struct {
@@ -95,7 +105,8 @@ const (
 	putResource     changeType = 1
 	deleteResource  changeType = 2
 	setClusterID    changeType = 3
-	lastKnownChange            = setClusterID
+	requireResource changeType = 4
+	lastKnownChange            = requireResource
 )
 
 // change is an operation as it travels: with the references, claims and print of its object, so that
@@ -132,11 +143,13 @@ func (c *Command) changesOf() ([]change, error) {
 
 // derive reads the object of an operation for its references, claims and print.
 func (op Op) derive() (change, error) {
-	if op.Delete {
+	switch {
+	case op.Only:
+		return change{typ: requireResource, key: op.Key, cond: op.If}, nil
+	case op.Delete:
 		return change{typ: deleteResource, key: op.Key, cond: op.If}, nil
-	}
-	if op.Key.Kind == DataKey {
-		return change{typ: putResource, key: op.Key, data: op.Data, cond: op.If}, nil
+	case Internal(op.Key.Kind):
+		return change{typ: putResource, key: op.Key, data: op.Data, cond: op.If, refs: needed(op.Needs)}, nil
 	}
 	kind, ok := resource.ByName(op.Key.Kind)
 	if !ok || kind.Name != op.Key.Kind {
@@ -156,10 +169,21 @@ func (op Op) derive() (change, error) {
 	return change{typ: putResource, key: op.Key, data: op.Data, cond: op.If, refs: refs, claims: obj.Claims(), print: obj.Print()}, nil
 }
 
+// needed are the references to what an operation needs.
+func needed(keys []resource.Key) (refs []resource.Reference) {
+	for _, key := range keys {
+		refs = append(refs, resource.Reference{Field: key.Kind, Target: key})
+	}
+	return refs
+}
+
 // op is the operation that a change was made of.
 func (c change) op() Op {
-	op := Op{Delete: c.typ == deleteResource, Key: c.key, Data: c.data, If: c.cond}
+	op := Op{Delete: c.typ == deleteResource, Only: c.typ == requireResource, Key: c.key, Data: c.data, If: c.cond}
 	for _, r := range c.refs {
+		if Internal(c.key.Kind) {
+			op.Needs = append(op.Needs, r.Target)
+		}
 		if r.Print != "" {
 			if op.Against == nil {
 				op.Against = map[resource.Key]string{}

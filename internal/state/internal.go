@@ -1,6 +1,28 @@
 package state
 
-// DataKey is the kind of the encrypted keys that secrets are encrypted with. It is the store's own
-// and not in the registry: nobody can name it from outside, and its data is the business of
-// package keyring. Its resources refer to nothing and claim nothing.
-const DataKey = "datakey"
+import "slices"
+
+// The kinds of the store's own resources. They are not in the registry: nobody can name them from
+// outside, and their data is the business of the package that each comment names. They are
+// conditioned, versioned, replicated and saved like all others, and can need each other, see [Op].
+const (
+	// DataKey is an encrypted key that secrets are encrypted with; package keyring.
+	DataKey = "datakey"
+	// Member is a server of the cluster, by its id; package raftstorage.
+	Member = "member"
+	// Session is a node from its start to its end: what it locks is freed with it; package raftstorage.
+	Session = "session"
+	// Lock is held by a session. Its version is the fencing token; package raftstorage.
+	Lock = "lock"
+	// Job is the last run of work that is done once per cluster; package raftstorage.
+	Job = "job"
+	// File is a value of the certificate storage, by its path; package raftstorage.
+	File = "file"
+	// Setting is something that the whole cluster has in common; package raftstorage.
+	Setting = "setting"
+)
+
+var internalKinds = []string{DataKey, Member, Session, Lock, Job, File, Setting}
+
+// Internal tells the store's own kinds from those in the registry.
+func Internal(kind string) bool { return slices.Contains(internalKinds, kind) }

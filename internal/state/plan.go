@@ -111,6 +111,12 @@ func (p *plan) run(i int, c change) error {
 	}
 	result := OpResult{Record: Record{Key: c.key}}
 	switch {
+	case c.typ == requireResource:
+		if e.new != nil {
+			result.Version, result.Record = e.new.version, e.new.record(c.key)
+		}
+		p.results = append(p.results, result)
+		return nil
 	case c.typ == deleteResource:
 		result.Changed, result.Version = e.new != nil, p.index
 		e.new, e.checked = nil, nil

@@ -40,8 +40,27 @@ func (s *script) condition() Condition {
 	return Condition{}
 }
 
+// internal is an operation on sessions and what they hold.
+func (s *script) internal(name string) Op {
+	session, lock := resource.Key{Kind: Session, Name: s.name()}, resource.Key{Kind: Lock, Name: name}
+	switch s.rnd.IntN(6) {
+	case 0:
+		return Delete(session, s.condition())
+	case 1:
+		return Delete(lock, s.condition())
+	case 2:
+		return Require(lock, s.condition())
+	case 3:
+		return Op{Key: session, Data: []byte(s.name()), If: s.condition()}
+	}
+	return Op{Key: lock, Data: []byte(s.name()), If: s.condition(), Needs: []resource.Key{session}}
+}
+
 func (s *script) op() Op {
 	ns, name := s.namespace(), s.name()
+	if s.rnd.IntN(6) == 0 {
+		return s.internal(name)
+	}
 	if s.rnd.IntN(4) == 0 {
 		kind := resource.All[s.rnd.IntN(len(resource.All))]
 		switch kind.Scope {
