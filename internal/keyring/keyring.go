@@ -52,7 +52,7 @@ func (k *Keyring) Seal(ctx context.Context, key resource.Key, field, plain strin
 		return "", fmt.Errorf("encrypt %s: %w", key, err)
 	}
 	nonce := randomBytes(dk.NonceSize())
-	text := dk.AEAD.Seal(nil, nonce, []byte(plain), place(db.ClusterID(), key, field))
+	text := dk.AEAD.Seal(nil, nonce, []byte(plain), place(db.SealID(), key, field))
 	return sealed{name, nonce, text}.String(), nil
 }
 
@@ -90,7 +90,7 @@ func (k *Keyring) open(db *state.DB, key resource.Key, field, text string) (stri
 	if err != nil {
 		return "", err
 	}
-	plain, err := dk.AEAD.Open(nil, s.nonce, s.text, place(db.ClusterID(), key, field))
+	plain, err := dk.AEAD.Open(nil, s.nonce, s.text, place(db.SealID(), key, field))
 	if err != nil {
 		return "", errDamaged
 	}
@@ -109,7 +109,7 @@ func (k *Keyring) unwrap(db *state.DB, rec state.Record) (*dataKey, error) {
 	if err != nil {
 		return nil, err
 	}
-	if dk, err = unwrap(rec.Data, keks, db.ClusterID(), rec.Key.Name); err != nil {
+	if dk, err = unwrap(rec.Data, keks, db.SealID(), rec.Key.Name); err != nil {
 		return nil, err
 	}
 	k.remember(rec.Data, dk)
@@ -193,7 +193,7 @@ func (k *Keyring) make(ctx context.Context, db *state.DB, name string) error {
 
 // put encrypts a data key with kek and stores it.
 func (k *Keyring) put(ctx context.Context, db *state.DB, name string, key []byte, kek *KEK, cond state.Condition) error {
-	dk, err := newDataKey(key, kek, db.ClusterID(), name)
+	dk, err := newDataKey(key, kek, db.SealID(), name)
 	if err != nil {
 		return err
 	}

@@ -99,6 +99,7 @@ type batch struct {
 	tx      *bolt.Tx
 	meta    meta
 	changes []Change
+	renamed bool // the command that is applied gives the cluster its id, or another one
 }
 
 // applyBatch applies entries in one transaction. It returns what panicked, if something did;
@@ -176,7 +177,7 @@ func (b *batch) entry(e Entry, outcome *Outcome) error {
 
 // command applies one command.
 func (b *batch) command(index uint64, cmd *Command, outcome *Outcome) error {
-	before, err := b.remembered(cmd)
+	before, err := remembered(b.tx, cmd.ID, cmd.keys())
 	if err != nil {
 		return err
 	}
@@ -194,9 +195,8 @@ func (b *batch) command(index uint64, cmd *Command, outcome *Outcome) error {
 	if err := p.apply(); err != nil {
 		return err
 	}
-	if p.cluster != "" {
-		b.meta.clusterID = p.cluster
-	}
+	b.renamed = p.cluster != "" && p.cluster != b.meta.clusterID
+	b.meta.rename(p.cluster)
 	outcome.Results = p.results
 	b.roll(index, cmd.ID, p)
 	return b.remember(cmd.ID, outcome)
@@ -207,16 +207,14 @@ func (b *batch) roll(index uint64, id [16]byte, p *plan) {
 	h := sha256.New()
 	number := func(v uint64) { h.Write(binary.BigEndian.AppendUint64(nil, v)) }
 	text := func(s []byte) { number(uint64(len(s))); h.Write(s) }
+	h.Write(b.meta.hash[:])
+	number(index)
+	h.Write(id[:])
+	text([]byte(p.cluster))
 	var keys []resource.Key
 	for _, e := range p.order {
 		if !e.changed() {
 			continue
-		}
-		if len(keys) == 0 {
-			h.Write(b.meta.hash[:])
-			number(index)
-			h.Write(id[:])
-			text([]byte(p.cluster))
 		}
 		keys = append(keys, e.key)
 		text([]byte(e.key.Kind))
@@ -228,13 +226,15 @@ func (b *batch) roll(index uint64, id [16]byte, p *plan) {
 		number(e.new.version)
 		text(e.new.encode())
 	}
-	if len(keys) == 0 {
+	if len(keys) == 0 && !b.renamed {
 		return
 	}
 	h.Sum(b.meta.hash[:0])
 	b.meta.changes += uint64(len(keys))
 	b.meta.latest, b.meta.latestIndex = id, index
-	b.changes = append(b.changes, Change{Index: index, Keys: keys})
+	if len(keys) > 0 {
+		b.changes = append(b.changes, Change{Index: index, Keys: keys})
+	}
 }
 
 // Check answers what [DB.Apply] would answer to a command with these operations, if nothing

@@ -77,8 +77,12 @@ type Command struct {
 	Time time.Time
 	// Proposer is the server id of the node that made the command; informational.
 	Proposer string
-	// ClusterID, if not empty, names the cluster. Only the first command of a log has it.
+	// ClusterID, if not empty, names the cluster. Only the first command of a log has it, unless
+	// it is one with ReplaceID.
 	ClusterID string
+	// ReplaceID gives a cluster that has an id another one: what became of a cluster is a new one
+	// then, whose members the old ones are not. [DB.SealID] stays as it was.
+	ReplaceID bool
 	// Ops are the changes, in order: later ones see what earlier ones did.
 	Ops []Op
 
@@ -106,8 +110,13 @@ const (
 	deleteResource  changeType = 2
 	setClusterID    changeType = 3
 	requireResource changeType = 4
-	lastKnownChange            = requireResource
+	// replaceClusterID is setClusterID for a cluster that has an id.
+	replaceClusterID changeType = 5
+	lastKnownChange             = replaceClusterID
 )
+
+// ofCluster tells changes of the cluster's id from those of resources.
+func (t changeType) ofCluster() bool { return t == setClusterID || t == replaceClusterID }
 
 // change is an operation as it travels: with the references, claims and print of its object, so that
 // applying it does not depend on how this version of the program understands the object.
@@ -129,7 +138,11 @@ func (c *Command) changesOf() ([]change, error) {
 	}
 	changes := make([]change, 0, len(c.Ops)+1)
 	if c.ClusterID != "" {
-		changes = append(changes, change{typ: setClusterID, clusterID: c.ClusterID})
+		typ := setClusterID
+		if c.ReplaceID {
+			typ = replaceClusterID
+		}
+		changes = append(changes, change{typ: typ, clusterID: c.ClusterID})
 	}
 	for _, op := range c.Ops {
 		ch, err := op.derive()
@@ -210,7 +223,10 @@ func checkKey(k resource.Key) error {
 
 // check says what is wrong with a change in itself.
 func (c change) check() error {
-	if c.typ == setClusterID {
+	if c.typ.ofCluster() {
+		if c.clusterID == "" || len(c.clusterID) > maxPart {
+			return resource.Errorf(resource.BadRequest, "the id of a cluster must have 1 to %d bytes", maxPart)
+		}
 		return nil
 	}
 	if err := checkKey(c.key); err != nil {

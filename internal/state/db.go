@@ -110,6 +110,13 @@ func (db *DB) AppliedTerm() uint64 { return db.current().term }
 // ClusterID is the id of the cluster, or "" before the first command.
 func (db *DB) ClusterID() string { return db.current().clusterID }
 
+// SealID is what encrypted values are bound to: the first id of the cluster that they were encrypted
+// in. It stays when the cluster gets another id, and comes back with a backup.
+func (db *DB) SealID() string {
+	m := db.current()
+	return m.sealID()
+}
+
 // Hash is a rolling hash of all changes, in hexadecimal: equal on all nodes at equal index.
 func (db *DB) Hash() string {
 	m := db.current()

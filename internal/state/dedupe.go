@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"fmt"
 
+	bolt "go.etcd.io/bbolt"
+
 	"github.com/dgate-io/caddy-dgate/internal/resource"
 )
 
@@ -18,12 +20,40 @@ const (
 	flagChanged = 2
 )
 
-// remembered answers a command that was applied before.
-func (b *batch) remembered(cmd *Command) (*Outcome, error) {
-	if cmd.ID == [16]byte{} {
+// Outcome answers a command that this node has applied, as [DB.Apply] would answer it a second
+// time: false if it is not among the last ones that changed something. Of each resource the record
+// is the one that is stored now. A command that was refused is not remembered.
+func (db *DB) Outcome(cmd *Command) (outcome Outcome, known bool, err error) {
+	keys := make([]resource.Key, len(cmd.Ops))
+	for i, op := range cmd.Ops {
+		keys[i] = op.Key
+	}
+	err = db.View(func(r *Reader) error {
+		o, err := remembered(r.tx, cmd.ID, keys)
+		if o != nil {
+			outcome, known = *o, true
+		}
+		return err
+	})
+	return outcome, known, err
+}
+
+// keys are what the operations of a decoded command are about.
+func (c *Command) keys() (keys []resource.Key) {
+	for _, ch := range c.changes {
+		if !ch.typ.ofCluster() {
+			keys = append(keys, ch.key)
+		}
+	}
+	return keys
+}
+
+// remembered answers a command that was applied before; nil if it was not.
+func remembered(tx *bolt.Tx, id [16]byte, keys []resource.Key) (*Outcome, error) {
+	if id == [16]byte{} {
 		return nil, nil
 	}
-	value := b.tx.Bucket(bucketIDs).Get(cmd.ID[:])
+	value := tx.Bucket(bucketIDs).Get(id[:])
 	if value == nil {
 		return nil, nil
 	}
@@ -33,24 +63,21 @@ func (b *batch) remembered(cmd *Command) (*Outcome, error) {
 	}
 	outcome := &Outcome{Index: index}
 	value = value[n:]
-	for _, c := range cmd.changes {
-		if c.typ == setClusterID {
-			continue
-		}
+	for _, key := range keys {
 		flags, n := binary.Uvarint(value)
 		version, m := binary.Uvarint(value[max(n, 0):])
 		if n <= 0 || m <= 0 {
 			return otherCommand(index), nil
 		}
 		value = value[n+m:]
-		result := OpResult{Created: flags&flagCreated != 0, Changed: flags&flagChanged != 0, Version: version, Record: Record{Key: c.key}}
-		if err := checkKey(c.key); err != nil {
+		result := OpResult{Created: flags&flagCreated != 0, Changed: flags&flagChanged != 0, Version: version, Record: Record{Key: key}}
+		if err := checkKey(key); err != nil {
 			return otherCommand(index), nil
 		}
-		if s, err := getStored(b.tx, c.key); err != nil {
+		if s, err := getStored(tx, key); err != nil {
 			return nil, err
 		} else if s != nil {
-			result.Record = s.record(c.key)
+			result.Record = s.record(key)
 		}
 		outcome.Results = append(outcome.Results, result)
 	}

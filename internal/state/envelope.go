@@ -96,8 +96,8 @@ func Decode(entry []byte) (*Command, error) {
 		return nil, errors.New("the entry is only a part of a command")
 	}
 	for _, ch := range env.command.changes {
-		if ch.typ == setClusterID {
-			env.command.ClusterID = ch.clusterID
+		if ch.typ.ofCluster() {
+			env.command.ClusterID, env.command.ReplaceID = ch.clusterID, ch.typ == replaceClusterID
 			continue
 		}
 		env.command.Ops = append(env.command.Ops, ch.op())

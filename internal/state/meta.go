@@ -1,6 +1,7 @@
 package state
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"fmt"
 
@@ -17,6 +18,7 @@ type meta struct {
 	format      uint64
 	index, term uint64 // last applied entry
 	clusterID   string
+	origin      string // what encrypted values are bound to, if not to clusterID
 	changes     uint64 // how many resources were changed, ever
 	hash        [sha256.Size]byte
 	latest      [16]byte // id of the last command that changed something
@@ -36,6 +38,7 @@ func (m *meta) encode() []byte {
 	b = appendVarint(b, 8, m.latestIndex)
 	b = appendVarint(b, 9, m.ids)
 	b = appendVarint(b, 10, m.chunkBytes)
+	b = appendString(b, 11, m.origin)
 	return appendChecksum(b)
 }
 
@@ -72,12 +75,28 @@ func decodeMeta(value []byte) (meta, error) {
 			m.ids, err = f.varint()
 		case 10:
 			m.chunkBytes, err = f.varint()
+		case 11:
+			m.origin, err = f.string()
 		default:
 			return unknownField("the description of the state", f)
 		}
 		return err
 	})
 	return m, err
+}
+
+// sealID is what encrypted values are bound to.
+func (m *meta) sealID() string { return cmp.Or(m.origin, m.clusterID) }
+
+// rename gives the cluster an id; "" leaves it as it is.
+func (m *meta) rename(id string) {
+	if id == "" || id == m.clusterID {
+		return
+	}
+	m.clusterID, m.origin = id, m.sealID()
+	if m.origin == id {
+		m.origin = ""
+	}
 }
 
 func readMeta(tx *bolt.Tx) (meta, error) {

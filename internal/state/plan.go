@@ -56,8 +56,8 @@ func newPlan(tx *bolt.Tx, m *meta, changes []change, index uint64, now time.Time
 			p.results = append(p.results, OpResult{})
 			continue
 		}
-		if c.typ == setClusterID {
-			if m.clusterID != "" && m.clusterID != c.clusterID {
+		if c.typ.ofCluster() {
+			if c.typ == setClusterID && m.clusterID != "" && m.clusterID != c.clusterID {
 				p.mistaken(i, c.key, resource.Errorf(resource.Conflict, "the cluster has an id already: %s", m.clusterID))
 			}
 			p.cluster = c.clusterID

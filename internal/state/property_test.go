@@ -132,6 +132,9 @@ func (s *script) command() Command {
 	for range 1 + s.rnd.IntN(4) {
 		cmd.Ops = append(cmd.Ops, s.op())
 	}
+	if s.rnd.IntN(20) == 0 {
+		cmd.ClusterID, cmd.ReplaceID = "c"+s.name(), true
+	}
 	s.old = append(s.old, cmd)
 	return cmd
 }
