@@ -54,6 +54,8 @@ type Caddy struct {
 
 	env   map[string]string
 	ports Ports
+	here  string   // the IP address of this process that Caddy can connect to
+	enter []string // the command that runs others in another network, or nothing
 
 	process *process
 }
@@ -95,7 +97,7 @@ func Start(t testing.TB, text string) *Caddy {
 
 // NewIn returns a place for a Caddy in dir. The caller must close it.
 func NewIn(dir string) (*Caddy, error) {
-	c := &Caddy{Dir: dir, Caddyfile: filepath.Join(dir, "Caddyfile")}
+	c := &Caddy{Dir: dir, Caddyfile: filepath.Join(dir, "Caddyfile"), here: "127.0.0.1"}
 	var addrs [5]string
 	for i := range addrs {
 		addr, err := c.ports.Addr()
@@ -128,6 +130,28 @@ func (c *Caddy) Env() map[string]string { return maps.Clone(c.env) }
 // Setenv changes a variable for processes that are started from now on.
 func (c *Caddy) Setenv(key, value string) { c.env[key] = value }
 
+// Inside puts processes that are started from now on into another network, where nobody else takes
+// their ports: host is the IP address that they have there and can be reached at, here is where they
+// reach this process, and enter is the command that runs another one there, as "ip netns exec name".
+func (c *Caddy) Inside(host, here string, enter ...string) {
+	c.here, c.enter = here, enter
+	at := func(port string) string { return net.JoinHostPort(host, port) }
+	c.Admin, c.Site, c.Raft = "http://"+at("2019"), "http://"+at("8000"), at("7373")
+	maps.Copy(c.env, map[string]string{
+		"ADMIN_ADDR": at("2019"), "SITE_ADDR": at("8000"), "SITE_PORT": "8000", "RAFT_ADDR": at("7373"),
+		"HTTP_PORT": "8080", "HTTPS_PORT": "8443", "DGATE_ADMIN_API": c.Admin + "/dgate",
+	})
+}
+
+// MoveRaft chooses another address for the cluster block.
+func (c *Caddy) MoveRaft() error {
+	addr, err := c.ports.Addr()
+	if err == nil {
+		c.Raft, c.env["RAFT_ADDR"] = addr, addr
+	}
+	return err
+}
+
 // Write replaces the Caddyfile. A running process does not notice before [Caddy.Reload].
 func (c *Caddy) Write(text string) error {
 	return os.WriteFile(c.Caddyfile, []byte(text), 0o600)
@@ -157,7 +181,7 @@ func (c *Caddy) Start() error {
 func (c *Caddy) start(ctx context.Context) error {
 	// Caddy says that it is ready by connecting to the pingback address with what it read from
 	// standard input.
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := net.Listen("tcp", net.JoinHostPort(c.here, "0"))
 	if err != nil {
 		return err
 	}
@@ -166,7 +190,8 @@ func (c *Caddy) start(ctx context.Context) error {
 	defer stop()
 
 	password := rand.Text()
-	cmd := c.Command(context.WithoutCancel(ctx), "caddy", "run", "--config", c.Caddyfile, "--adapter", "caddyfile", "--pingback", l.Addr().String())
+	args := slices.Concat(c.enter, []string{"caddy", "run", "--config", c.Caddyfile, "--adapter", "caddyfile", "--pingback", l.Addr().String()})
+	cmd := c.Command(context.WithoutCancel(ctx), args[0], args[1:]...)
 	cmd.Stdin = strings.NewReader(password)
 	p, err := startProcess(cmd, c.logFile())
 	if err != nil {
@@ -200,6 +225,14 @@ func (c *Caddy) Running() bool {
 
 // PID returns the id of the process.
 func (c *Caddy) PID() int { return c.process.cmd.Process.Pid }
+
+// Signal sends a signal to the process.
+func (c *Caddy) Signal(signal os.Signal) error {
+	if !c.Running() {
+		return errors.New("this Caddy does not run")
+	}
+	return c.process.cmd.Process.Signal(signal)
+}
 
 // Stop asks the process to end and waits for it. It is an error if the process ended on its own
 // before, ends with another exit code than 0, has found a data race, or takes too long.
