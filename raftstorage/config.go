@@ -16,6 +16,8 @@ type Config struct {
 	// Memory keeps nothing: the log is in memory and the state in a private temporary
 	// directory that is removed by Close. Dir is ignored then.
 	Memory bool
+	// Cluster makes the node one of several. Nil: it is alone, and listens nowhere. See [Node.Configure].
+	Cluster *Cluster
 	// Logger returns where to log. It is called for every message, so that a node that
 	// outlives its configuration follows the new one. Default: nowhere.
 	Logger func() *zap.Logger

@@ -6,6 +6,10 @@ import "time"
 type Status struct {
 	// ID is the server id, made with the data directory.
 	ID string
+	// Name is what people call this node; "" without a cluster.
+	Name string
+	// Address is where other members reach this node; "" without a cluster.
+	Address string
 	// ClusterID is the id that all members have in common.
 	ClusterID string
 	// Role is what this node is at the moment.
@@ -30,6 +34,19 @@ type Status struct {
 	SnapshotTime time.Time
 	// Rebuilt says why the state was rebuilt when the node was opened, or "".
 	Rebuilt string
+	// Members is how many servers the cluster has, and FaultTolerance how many voters can be lost
+	// before nothing can be changed any more.
+	Members, FaultTolerance int
+	// Edge is whether this node never votes.
+	Edge bool
+	// Joining says why this node is not yet a member of a cluster, or "".
+	Joining string
+	// Removed is whether this node was taken out of its cluster. It goes on serving what it has.
+	Removed bool
+	// Superseded is whether another process, with a copy of the data directory, is this member now.
+	Superseded bool
+	// Diverged says how the state differs from that of the leader, or "". It is replaced then.
+	Diverged string
 }
 
 // Status tells how the node is. Before Open and after Close it is empty.
