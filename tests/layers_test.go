@@ -16,7 +16,7 @@ const module = "github.com/dgate-io/caddy-dgate"
 var layers = [][]string{
 	{"internal/resource", "types"},
 	{"internal/js", "internal/manifest", "internal/state"},
-	{"internal/js/host", "internal/change", "internal/keyring"},
+	{"internal/js/host", "internal/change", "internal/domaintls", "internal/keyring"},
 	{"internal/hook", "internal/adminclient", "internal/moduledata"},
 	{"internal/gateway", "internal/cli"},
 	{"handlers", "adminext", "raftstorage"},

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"time"
 
@@ -69,6 +70,17 @@ func (d *domains) find(host string) *domain {
 		return d.ranked[rank]
 	}
 	return nil
+}
+
+// stored gives the domains as they are stored.
+func (d *domains) stored() iter.Seq[*resource.Domain] {
+	return func(yield func(*resource.Domain) bool) {
+		for _, each := range d.ranked {
+			if !yield(each.res) {
+				return
+			}
+		}
+	}
 }
 
 // domainWarnings tells what is valid in domains, but probably not meant.

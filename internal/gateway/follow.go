@@ -194,6 +194,9 @@ func (b *builder) publish(index uint64) {
 	var problem error
 	if b.moved {
 		next.domains, problem = newDomains(b.domains)
+		if h := b.gateway.hosts; h != nil {
+			h.Update(next.domains.stored())
+		}
 		b.moved = problem != nil
 	}
 	compiling := len(b.dirty) > 0

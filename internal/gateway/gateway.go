@@ -10,6 +10,7 @@
 package gateway
 
 import (
+	"iter"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -44,9 +45,18 @@ type Options struct {
 	allowed *hostIndex // AllowedDomains, or nil
 }
 
+// Hosts is told which domains there are, and knows hosts that requests must not be for any more.
+type Hosts interface {
+	// Update takes the stored domains over, all of them, before requests are routed by them.
+	Update(domains iter.Seq[*resource.Domain])
+	// Misdirected tells that a host had a certificate because of a domain, and no domain has it now.
+	Misdirected(host string) bool
+}
+
 // Gateway routes requests. Its methods may be called from any goroutine.
 type Gateway struct {
 	engine  *js.Engine
+	hosts   Hosts // or nil
 	options atomic.Pointer[Options]
 	table   atomic.Pointer[Table]
 	live    progress
@@ -66,6 +76,9 @@ func New(engine js.Options, options Options) *Gateway {
 	g.live.init()
 	return g
 }
+
+// Watch has h told about domains. It must be called before [Gateway.Load].
+func (g *Gateway) Watch(h Hosts) { g.hosts = h }
 
 // Configure changes the settings, from the next request on.
 func (g *Gateway) Configure(options Options) {

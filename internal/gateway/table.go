@@ -54,9 +54,13 @@ type Trace struct {
 
 // Match finds the plan of a request in a namespace; an empty one means that of the request's host.
 // There must be a table. The error is a *StatusError: 404 if there is no namespace or no route for
-// the request, 403 if its host is not allowed, and what else the router finds.
+// the request, 403 if its host is not allowed, 421 if it came over TLS for a host that a certificate
+// was there for only because of a domain that is gone, and what else the router finds.
 func (g *Gateway) Match(ns string, r *http.Request) (Match, error) {
 	t := g.table.Load()
+	if r.TLS != nil && g.hosts != nil && g.hosts.Misdirected(resource.CanonicalHost(r.Host)) {
+		return Match{}, fail(http.StatusMisdirectedRequest, "no domain wants certificates for %s any more", r.Host)
+	}
 	if ns != "" {
 		n := t.namespaces[ns]
 		if n == nil {

@@ -4,7 +4,7 @@ import "errors"
 
 var domainKind = Kind{
 	Name: "domain", Plural: "domains", Aliases: []string{"dom"}, Scope: InNamespace, Routed: true, MaxBody: smallBody,
-	Help: "Host names that belong to a namespace, and a certificate for them, which is stored but not served yet.",
+	Help: "Host names that belong to a namespace, and which certificates they are served with.",
 	New:  func() Object { return &Domain{TLS: TLSAuto} },
 }
 
@@ -28,9 +28,10 @@ type Domain struct {
 	Namespace  string   `json:"namespace" dgate:"default=default" help:"Namespace whose routes answer for the hosts."`
 	Patterns   []string `json:"patterns" dgate:"required" help:"Hosts: example.com, *.example.com, api.*, *shop*, * or /regular expression/. Case does not count."`
 	Priority   int      `json:"priority" help:"Of the domains that match a host, the one with the highest priority has it; of equal ones, the one whose name is last in the alphabet."`
-	Cert       string   `json:"cert" dgate:"quiet" help:"Certificate chain, the own one first: PEM, or base64 of PEM. It must name the patterns. It is checked and stored; a later version serves it."`
+	Cert       string   `json:"cert" dgate:"quiet" help:"Certificate chain, the own one first: PEM, or base64 of PEM. It must name the patterns. Names that it is for and that match a pattern are served with it; for them, none is obtained."`
 	PrivateKey string   `json:"key" dgate:"secret" help:"Private key of the certificate: PEM, or base64 of PEM. It is answered as **redacted**; sent back like that, the stored key stays."`
-	TLS        string   `json:"tls" dgate:"default=auto" help:"Which certificates Caddy is to obtain on demand: auto: for exact names; each: also for every name that matches another pattern; off: none. It is checked and stored; a later version acts on it."`
+	TLS        string   `json:"tls" dgate:"default=auto" help:"Which certificates are obtained when a client asks for a name: auto: for exact names; each: also for every name under a wildcard such as *.example.com, one for each; off: none."`
+	Prefetch   bool     `json:"prefetch,omitempty" help:"Obtain the certificates for exact names as soon as the domain is stored, instead of when the first client comes."`
 	Tags       []string `json:"tags,omitempty" help:"Free words for people and modules."`
 	Meta       `json:"-"`
 }

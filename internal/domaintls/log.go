@@ -1,0 +1,94 @@
+package domaintls
+
+import (
+	"crypto/x509"
+	"sync"
+	"time"
+)
+
+// Record is what has happened to the certificate of a name on this node.
+type Record struct {
+	// Leaf is what was served or obtained last; nil if that is not known.
+	Leaf *x509.Certificate
+	// Obtaining is since when a certificate is being obtained; zero if none is.
+	Obtaining time.Time
+	// Failed is when that failed for the last time; zero if it has succeeded since.
+	Failed time.Time
+	// Problem is why, as the issuer has put it.
+	Problem string
+	// Type is the type of an ACME problem, such as urn:ietf:params:acme:error:rateLimited, or "".
+	Type string
+	// Next is when it is tried again without being asked; zero if that is with the next request.
+	Next time.Time
+}
+
+// Log keeps a record for each name. Its methods may be called from several goroutines.
+type Log struct {
+	mu      sync.RWMutex
+	records map[string]Record
+}
+
+// NewLog makes an empty log.
+func NewLog() *Log { return &Log{records: map[string]Record{}} }
+
+// Get gives the record of a name.
+func (l *Log) Get(name string) (Record, bool) {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	r, ok := l.records[name]
+	return r, ok
+}
+
+// All gives the records of all names.
+func (l *Log) All() map[string]Record {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	all := make(map[string]Record, len(l.records))
+	for name, r := range l.records {
+		all[name] = r
+	}
+	return all
+}
+
+// change has a record changed. Names beyond a bound are not remembered.
+func (l *Log) change(name string, change func(*Record)) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	r, ok := l.records[name]
+	if !ok && len(l.records) >= maxNames {
+		return
+	}
+	change(&r)
+	l.records[name] = r
+}
+
+// Obtaining notes that a certificate is being obtained.
+func (l *Log) Obtaining(name string, now time.Time) {
+	l.change(name, func(r *Record) { r.Obtaining, r.Next = now, time.Time{} })
+}
+
+// Obtained notes that there is a new certificate.
+func (l *Log) Obtained(name string) {
+	l.change(name, func(r *Record) { *r = Record{Leaf: r.Leaf} })
+}
+
+// Served notes the certificate that a handshake got.
+func (l *Log) Served(name string, leaf *x509.Certificate) {
+	l.mu.RLock()
+	known := l.records[name].Leaf
+	l.mu.RUnlock()
+	if leaf == nil || known == leaf {
+		return
+	}
+	l.change(name, func(r *Record) { r.Leaf = leaf })
+}
+
+// Failed notes that no certificate could be obtained.
+func (l *Log) Failed(name string, now time.Time, problem, kind string) {
+	l.change(name, func(r *Record) { r.Obtaining, r.Failed, r.Problem, r.Type = time.Time{}, now, problem, kind })
+}
+
+// Again notes when it is tried again.
+func (l *Log) Again(name string, next time.Time) {
+	l.change(name, func(r *Record) { r.Obtaining, r.Next = time.Time{}, next })
+}
