@@ -37,6 +37,8 @@ type Config struct {
 	faults func(raft.LogStore, raft.StableStore) (raft.LogStore, raft.StableStore)
 	// timing replaces the default in tests.
 	timing *timing
+	// leases replaces the spans of sessions in tests.
+	leases *leaseTiming
 }
 
 // timing has the spans that tests shorten.

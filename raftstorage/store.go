@@ -33,6 +33,7 @@ type store struct {
 	stop     chan struct{} // closed when raft must end, whatever it waits for
 	stopOnce sync.Once
 	wg       sync.WaitGroup
+	locking
 }
 
 // openStore opens or creates everything. On an error all of it is closed again.
@@ -91,6 +92,7 @@ func (s *store) startRaft() (err error) {
 		return err
 	}
 	s.wg.Go(s.maintain)
+	s.startLocking()
 	return nil
 }
 
@@ -142,6 +144,7 @@ func (s *store) checkAlone() error {
 
 // close closes what is open, in order. It is called once.
 func (s *store) close() error {
+	s.stopLocking()
 	s.counter.drain(s.cfg.timing.drain)
 	var errs []error
 	stopped := true
