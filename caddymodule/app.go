@@ -5,6 +5,7 @@ package caddymodule
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
 
 	"github.com/dgate-io/caddy-dgate/adminext"
@@ -84,6 +86,9 @@ type App struct {
 	// Bounds of what modules may use.
 	Limits *Limits `json:"limits,omitempty"`
 
+	// How many new certificates domains may lead to.
+	Certificates *Certificates `json:"certificates,omitempty"`
+
 	ctx      caddy.Context
 	logger   *zap.Logger
 	stores   bool // whether the store is opened at start
@@ -98,6 +103,8 @@ type App struct {
 	keks     []*keyring.KEK         // of EncryptionKey
 	allowed  []resource.HostPattern // of AllowedDomains
 	objects  manifest.Resources     // of the resource files
+	servers  []*caddyhttp.Server    // that have a dgate handler and TLS
+	watched  []*tls.Config          // of those servers
 
 	background sync.WaitGroup
 	stop       context.CancelFunc // ends what runs in the background; nil if nothing does
@@ -128,7 +135,7 @@ func (a *App) UnmarshalJSON(data []byte) error {
 // also beside a running server.
 func (a *App) Provision(ctx caddy.Context) (err error) {
 	a.ctx, a.logger = ctx, ctx.Logger()
-	if err := errors.Join(a.Limits.check(), checkEnv(a.Env)); err != nil {
+	if err := errors.Join(a.Limits.check(), a.Certificates.check(), checkEnv(a.Env)); err != nil {
 		return err
 	}
 	if a.tags, err = expand("tags", a.Tags); err != nil {
@@ -196,7 +203,7 @@ func (a *App) nodeKey() (nodeKey, error) {
 // RequireStore implements [handlers.App].
 func (a *App) RequireStore() error {
 	key, err := a.nodeKey()
-	if err == nil && key != a.key {
+	if err == nil && a.acquired && key != a.key {
 		err = cannotChange(a.key, key)
 	}
 	a.stores = true

@@ -53,6 +53,10 @@ var addsUp = []string{"allowed_domains", "resources", "global_headers", "tags", 
 //	        body    <size>
 //	        fetch   any|public|off
 //	    }
+//	    certificates {
+//	        per_hour      <count>|off
+//	        per_namespace <count>|off
+//	    }
 //	}
 //
 // Paths are relative to the Caddyfile.
@@ -102,8 +106,10 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 				return d.ArgErr()
 			}
 			a.Limits, err = unmarshalLimits(d)
+		case "certificates":
+			a.Certificates, err = unmarshalCertificates(d)
 		default:
-			return d.Errf("unrecognized dgate option %q; there are data_dir, storage, default_namespace, allowed_domains, resources, global_headers, tags, env, encryption_key and limits", option)
+			return d.Errf("unrecognized dgate option %q; there are data_dir, storage, default_namespace, allowed_domains, resources, global_headers, tags, env, encryption_key, limits and certificates", option)
 		}
 		if err != nil {
 			return err

@@ -14,6 +14,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/dgate-io/caddy-dgate/internal/change"
+	"github.com/dgate-io/caddy-dgate/internal/domaintls"
 	"github.com/dgate-io/caddy-dgate/internal/gateway"
 	"github.com/dgate-io/caddy-dgate/internal/js"
 	"github.com/dgate-io/caddy-dgate/internal/js/host"
@@ -52,12 +53,13 @@ type settings struct {
 	fetch   fetch.Options // where scripts may connect to
 	gateway gateway.Options
 	keks    []*keyring.KEK // of the configuration
+	certs   domaintls.Limits
 }
 
 // settings are what the node of the app is to run with.
 func (a *App) settings() *settings {
 	s := &settings{
-		logger: a.logger, keks: a.keks, fetch: fetch.Options{Forbidden: adminAddresses(a.ctx)},
+		logger: a.logger, keks: a.keks, certs: a.Certificates.limits(), fetch: fetch.Options{Forbidden: adminAddresses(a.ctx)},
 		gateway: gateway.Options{
 			Limits: a.Limits.js(), Tags: a.tags, Env: a.Env, Logger: a.logger,
 			AllowedDomains: a.allowed, NoDefault: a.DefaultNamespace() == "", Proxies: a.proxy,
@@ -75,6 +77,7 @@ type node struct {
 	store    *raftstorage.Node
 	keys     *keyring.Keyring
 	gateway  *gateway.Gateway
+	certs    *certificates // of domains
 	fetch    *fetch.Client
 	metrics  *metrics
 	settings atomic.Pointer[settings] // those of the newest configuration that has started
@@ -145,6 +148,8 @@ func newNode(key nodeKey) *node {
 	n.gateway = gateway.New(js.Options{
 		Modules: host.Modules(deps), Globals: host.Globals(deps), Env: n.env, Failed: n.metrics.failed,
 	}, gateway.Options{Logger: zap.NewNop()})
+	n.certs = newCertificates(n.keys)
+	n.gateway.Watch(n.certs)
 	return n
 }
 
@@ -198,6 +203,7 @@ func (n *node) use(s *settings) {
 	n.settings.Store(s)
 	n.fetch.Configure(s.fetch)
 	n.gateway.Configure(s.gateway)
+	n.certs.limiter.Configure(s.certs)
 }
 
 // open tells whether the store is open.
@@ -245,6 +251,7 @@ func (n *node) start(ctx context.Context) error {
 func (n *node) unlock(ctx context.Context) {
 	renewed, err := n.keys.Unlock(ctx)
 	logger := n.settings.Load().logger
+	n.certs.Retry()
 	if err != nil {
 		logger.Error("secrets cannot be read, or their keys not be encrypted with the first encryption_key", zap.Error(err))
 	} else if renewed > 0 {

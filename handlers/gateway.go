@@ -37,7 +37,8 @@ type App interface {
 // Gateway routes each request through the resources of the dgate app: the domain of its host says
 // in which namespace, a route is found there by method and path, its modules run, and its service
 // is proxied to. Requests that no route takes are answered 404, or 405 if only the method is wrong,
-// and those for hosts that allowed_domains does not list 403.
+// and those for hosts that allowed_domains does not list 403. Over TLS, requests for a host that had a
+// certificate because of a domain that is gone are answered 421.
 //
 // Placeholders that later handlers and logs can use:
 //
@@ -85,6 +86,7 @@ func (h *Gateway) Provision(ctx caddy.Context) error {
 	}
 	h.app, h.debug = app.(App), debugs(ctx.Logger())
 	h.headers = h.app.GlobalHeaderList()
+	watchHandshakes(ctx)
 	return h.app.RequireStore()
 }
 

@@ -82,7 +82,7 @@ func (d *Directory) entry(res *resource.Domain, before *entry) *entry {
 	if res.Cert == "" {
 		return e
 	}
-	if before != nil && before.own != nil && before.res.Cert == res.Cert && before.res.PrivateKey == res.PrivateKey {
+	if before != nil && before.err == nil && before.own != nil && before.res.Cert == res.Cert && before.res.PrivateKey == res.PrivateKey {
 		e.own = before.own
 		return e
 	}
@@ -90,17 +90,26 @@ func (d *Directory) entry(res *resource.Domain, before *entry) *entry {
 	return e
 }
 
-// parse readies the certificate of a domain. Errors do not repeat the key.
+// parse readies the certificate of a domain. Together with an error it has no private key. Errors do
+// not repeat the key.
 func (d *Directory) parse(res *resource.Domain) (*tls.Certificate, error) {
 	key, err := d.keys.Open(res.Key(), "key", res.PrivateKey)
 	if err != nil {
-		return nil, fmt.Errorf("its private key cannot be read: %w", err)
+		return public(res), fmt.Errorf("its private key cannot be read: %w", err)
 	}
 	cert, err := tls.X509KeyPair([]byte(res.Cert), []byte(key))
 	if err != nil {
-		return nil, fmt.Errorf("it cannot be used: %w", err)
+		return public(res), fmt.Errorf("it cannot be used: %w", err)
 	}
 	return &cert, nil // with Leaf set
+}
+
+// public is the certificate of a domain without its key, or nil.
+func public(res *resource.Domain) *tls.Certificate {
+	if leaf := res.Leaf(); leaf != nil {
+		return &tls.Certificate{Leaf: leaf}
+	}
+	return nil
 }
 
 // Why a name gets no certificate. Errors of [Directory.Allow] wrap one of these.
@@ -122,6 +131,9 @@ func (d *Directory) Allow(name string) (resource.Key, error) {
 	name = canonical(name)
 	t := d.table.Load()
 	if e := t.own(name, time.Now()); e != nil {
+		if e.err != nil {
+			return resource.Key{}, fmt.Errorf("%w: %s, but %w", ErrOwn, e.res.Key(), e.err)
+		}
 		return resource.Key{}, fmt.Errorf("%w: %s", ErrOwn, e.res.Key())
 	}
 	switch r, ok := t.ruling(name); {
@@ -139,7 +151,7 @@ func (d *Directory) Allow(name string) (resource.Key, error) {
 // Certificate is the certificate of its own that a name has in a domain, or nil. It must not be
 // changed.
 func (d *Directory) Certificate(name string) *tls.Certificate {
-	if e := d.table.Load().own(canonical(name), time.Now()); e != nil {
+	if e := d.table.Load().own(canonical(name), time.Now()); e != nil && e.err == nil {
 		return e.own
 	}
 	return nil
@@ -148,6 +160,9 @@ func (d *Directory) Certificate(name string) *tls.Certificate {
 // Granted remembers that a name is served with a certificate because of its domain. It may be
 // called again and again.
 func (d *Directory) Granted(name string) { d.seen.add(canonical(name)) }
+
+// Forget undoes Granted: the name has a certificate for other reasons now.
+func (d *Directory) Forget(name string) { d.seen.remove(canonical(name)) }
 
 // WasGranted tells whether Granted was called for a name.
 func (d *Directory) WasGranted(name string) bool { return d.seen.has(canonical(name)) }
@@ -174,7 +189,7 @@ type Domain struct {
 	Prefetch bool
 	// HasOwn tells that it has a certificate of its own.
 	HasOwn bool
-	// Own is the certificate, parsed; nil if there is none or it cannot be used.
+	// Own is the certificate, parsed; nil if there is none or it cannot be read.
 	Own *x509.Certificate
 	// Err is why it cannot be used.
 	Err error

@@ -9,7 +9,7 @@ import (
 // any that strangers think of.
 const maxNames = 1 << 17
 
-// names is a set that only grows, up to a bound.
+// names is a bounded set.
 type names struct {
 	all   sync.Map // of string to nothing
 	count atomic.Int64
@@ -29,5 +29,11 @@ func (n *names) add(name string) {
 	}
 	if _, there := n.all.LoadOrStore(name, struct{}{}); !there {
 		n.count.Add(1)
+	}
+}
+
+func (n *names) remove(name string) {
+	if _, there := n.all.LoadAndDelete(name); there {
+		n.count.Add(-1)
 	}
 }

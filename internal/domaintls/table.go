@@ -15,8 +15,8 @@ import (
 type entry struct {
 	res      *resource.Domain
 	patterns []resource.HostPattern
-	own      *tls.Certificate // nil: it has none, or none that can be used
-	err      error            // why it cannot be used
+	own      *tls.Certificate // with Leaf; nil: it has none, or none that can be read
+	err      error            // why own has no private key
 }
 
 // matches tells whether one of the patterns has a name.
@@ -132,7 +132,8 @@ func (t *table) ruling(name string) (r ruling, ok bool) {
 }
 
 // own is the domain whose own certificate a name is served with, or nil. A certificate for the name
-// comes before one for all names of its parent, and one that is valid now before one that is not.
+// comes before one for all names of its parent, and one that can be used and is valid now before
+// one that is not.
 func (t *table) own(name string, now time.Time) *entry {
 	if e := pick(t.named[name], name, now); e != nil {
 		return e
@@ -149,10 +150,10 @@ func pick(candidates []*entry, name string, now time.Time) *entry {
 		if !e.matches(name) {
 			continue
 		}
-		if leaf := e.own.Leaf; !now.Before(leaf.NotBefore) && !now.After(leaf.NotAfter) {
+		if leaf := e.own.Leaf; e.err == nil && !now.Before(leaf.NotBefore) && !now.After(leaf.NotAfter) {
 			return e
 		}
-		if first == nil {
+		if first == nil || first.err != nil && e.err == nil {
 			first = e
 		}
 	}

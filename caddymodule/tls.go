@@ -1,0 +1,153 @@
+package caddymodule
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path"
+	"strconv"
+	"time"
+
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+	"github.com/caddyserver/certmagic"
+
+	"github.com/dgate-io/caddy-dgate/handlers"
+	"github.com/dgate-io/caddy-dgate/internal/domaintls"
+	"github.com/dgate-io/caddy-dgate/internal/gateway"
+)
+
+// Certificates bound how many new certificates are obtained because of domains. Certificates that
+// are in Caddy's storage already, and those that are renewed, do not count; neither do sites that the
+// Caddyfile names. Each node counts what it obtains, from when it was started.
+type Certificates struct {
+	// New certificates per hour, of all namespaces together; 0 is without a limit. Default: 300, which is
+	// how many Let's Encrypt issues in three hours.
+	PerHour *int `json:"per_hour,omitempty"`
+
+	// New certificates per hour in each namespace; 0 is without a limit. Default: 100.
+	PerNamespace *int `json:"per_namespace,omitempty"`
+}
+
+// The limits if none are set.
+const (
+	defaultPerHour      = 300
+	defaultPerNamespace = 100
+)
+
+// check reports every limit that makes no sense.
+func (c *Certificates) check() error {
+	if c == nil {
+		return nil
+	}
+	var errs []error
+	for _, limit := range []struct {
+		name  string
+		value *int
+	}{{"per_hour", c.PerHour}, {"per_namespace", c.PerNamespace}} {
+		if limit.value != nil && *limit.value < 0 {
+			errs = append(errs, fmt.Errorf("certificates: %s must be 0 or more, not %d", limit.name, *limit.value))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// limits are the limits with their defaults.
+func (c *Certificates) limits() domaintls.Limits {
+	limits := domaintls.Limits{PerHour: defaultPerHour, PerNamespace: defaultPerNamespace}
+	if c != nil && c.PerHour != nil {
+		limits.PerHour = *c.PerHour
+	}
+	if c != nil && c.PerNamespace != nil {
+		limits.PerNamespace = *c.PerNamespace
+	}
+	return limits
+}
+
+// unmarshalCertificates reads the block of the option certificates.
+func unmarshalCertificates(d *caddyfile.Dispenser) (*Certificates, error) {
+	if d.NextArg() {
+		return nil, d.ArgErr()
+	}
+	c := new(Certificates)
+	var once handlers.Once
+	for nesting := d.Nesting(); d.NextBlock(nesting); {
+		if err := once.Check(d); err != nil {
+			return nil, err
+		}
+		option := d.Val()
+		var text string
+		if !d.AllArgs(&text) {
+			return nil, d.ArgErr()
+		}
+		count, err := strconv.Atoi(text)
+		if text == "off" {
+			count, err = 0, nil
+		}
+		if err != nil || count < 0 {
+			return nil, d.Errf("certificates: %s must be a number of certificates, or off, not %q", option, text)
+		}
+		switch option {
+		case "per_hour":
+			c.PerHour = &count
+		case "per_namespace":
+			c.PerNamespace = &count
+		default:
+			return nil, d.Errf("unrecognized option %q of certificates; there are per_hour and per_namespace", option)
+		}
+	}
+	return c, nil
+}
+
+// certificates are what a node knows about the certificates of domains.
+type certificates struct {
+	*domaintls.Directory
+	limiter *domaintls.Limiter
+	log     *domaintls.Log
+}
+
+func newCertificates(keys domaintls.Opener) *certificates {
+	return &certificates{domaintls.New(keys), domaintls.NewLimiter(), domaintls.NewLog()}
+}
+
+// allow says whether a certificate may be obtained for a name, or read from storage. What is not
+// there yet counts as new.
+func (c *certificates) allow(ctx context.Context, storage certmagic.Storage, name string) error {
+	domain, err := c.Allow(name)
+	if err != nil {
+		return err
+	}
+	if c.limiter.Limited() && !storedCertificate(ctx, storage, name) {
+		if err := c.limiter.Take(domain.Namespace, name, time.Now()); err != nil {
+			return err
+		}
+	}
+	c.Granted(name)
+	return nil
+}
+
+// storedCertificate tells whether there is a certificate for a name in storage, from any issuer.
+func storedCertificate(ctx context.Context, storage certmagic.Storage, name string) bool {
+	if storage == nil {
+		return false
+	}
+	for _, issuer := range issuersIn(ctx, storage) {
+		if storage.Exists(ctx, certmagic.StorageKeys.SiteCert(issuer, name)) {
+			return true
+		}
+	}
+	return false
+}
+
+// issuersIn are the issuers that have certificates in storage.
+func issuersIn(ctx context.Context, storage certmagic.Storage) []string {
+	paths, err := storage.List(ctx, "certificates", false)
+	if err != nil { // there are none, or they cannot be read now
+		return nil
+	}
+	for i := range paths {
+		paths[i] = path.Base(paths[i])
+	}
+	return paths
+}
+
+var _ gateway.Hosts = (*certificates)(nil)
