@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"slices"
 
 	bolt "go.etcd.io/bbolt"
 
@@ -44,12 +45,13 @@ type Outcome struct {
 	Err error
 }
 
-// Apply applies entries in order, in one transaction, and answers with one outcome for each. It
-// never panics. Entries that were applied before are skipped with an empty outcome.
+// Apply applies entries in order and answers with one outcome for each. It never panics. They are
+// one transaction, except that one which restores a backup is on its own. Entries that were applied
+// before are skipped with an empty outcome.
 //
 // If an entry is not understood, that one and all after it are refused with a *[HaltError], now
-// and in every later call. If state.db cannot be written nothing is applied, the outcomes have a
-// *[StorageError], and the same entries can be applied again.
+// and in every later call. If state.db cannot be written, the entries that were not applied have a
+// *[StorageError], and can be applied again.
 func (db *DB) Apply(entries []Entry) []Outcome {
 	db.applying.Lock()
 	defer db.applying.Unlock()
@@ -66,24 +68,73 @@ func (db *DB) Apply(entries []Entry) []Outcome {
 	if err := db.mark(); err != nil {
 		return refuse(outcomes, &StorageError{err})
 	}
-	panicked := db.applyBatch(entries, outcomes)
-	if panicked == nil {
-		return outcomes
+	for done := 0; done < len(entries); {
+		n := db.batchLen(entries[done:])
+		if n == 0 { // it replaces the file
+			n = 1
+			if err := db.replace(entries[done], &outcomes[done]); err != nil {
+				return db.refuseRest(outcomes, done, err)
+			}
+		} else if err := db.applyAll(entries[done:done+n], outcomes[done:done+n]); err != nil {
+			return db.refuseRest(outcomes, done+n, err)
+		}
+		done += n
+	}
+	return outcomes
+}
+
+// batchLen is how many of the entries go into one transaction: those before one that replaces the
+// file which they are written to.
+func (db *DB) batchLen(entries []Entry) int {
+	applied := db.current().index
+	i := slices.IndexFunc(entries, func(e Entry) bool { return !e.NoOp && e.Index > applied && replaces(e.Data) })
+	if i < 0 {
+		return len(entries)
+	}
+	return i
+}
+
+// refuseRest gives an error to all outcomes from one on, and stops for good if that is what it means.
+func (db *DB) refuseRest(outcomes []Outcome, from int, err error) []Outcome {
+	if halted, ok := errors.AsType[*HaltError](err); ok {
+		db.halt(halted)
+	}
+	refuse(outcomes[from:], err)
+	return outcomes
+}
+
+// applyAll applies entries in one transaction. The error, of a *HaltError or a *StorageError, is
+// that of the last outcome.
+func (db *DB) applyAll(entries []Entry, outcomes []Outcome) error {
+	if db.applyBatch(entries, outcomes) == nil {
+		return stopped(outcomes)
 	}
 	// Something in the batch made us panic, and nothing was applied. One by one, to stop right
 	// before the culprit.
 	for i := range entries {
-		if db.Halted() != nil {
-			refuse(outcomes[i:], db.Halted())
-			break
-		}
 		outcomes[i] = Outcome{Index: entries[i].Index}
 		if err := db.applyBatch(entries[i:i+1], outcomes[i:i+1]); err != nil {
 			db.halt(&HaltError{Index: entries[i].Index, Reason: err.Error()})
 			outcomes[i].Err = db.Halted()
 		}
+		if err := stopped(outcomes[:i+1]); err != nil {
+			refuse(outcomes[i:], err)
+			return err
+		}
 	}
-	return outcomes
+	return nil
+}
+
+// stopped says why nothing comes after these outcomes, or nil.
+func stopped(outcomes []Outcome) error {
+	err := outcomes[len(outcomes)-1].Err
+	if storage := new(StorageError); errors.As(err, &storage) {
+		return err
+	}
+	if halted := new(HaltError); errors.As(err, &halted) {
+		return err
+	}
+	return nil
 }
 
 // refuse gives all outcomes one error.

@@ -85,6 +85,8 @@ type Command struct {
 	ReplaceID bool
 	// Ops are the changes, in order: later ones see what earlier ones did.
 	Ops []Op
+	// Restore, if set, replaces everything by a backup. It is alone: there are no Ops.
+	Restore *Restore
 
 	// changes are the ops of a decoded command, with what the proposer derived from them.
 	changes []change
@@ -112,11 +114,14 @@ const (
 	requireResource changeType = 4
 	// replaceClusterID is setClusterID for a cluster that has an id.
 	replaceClusterID changeType = 5
-	lastKnownChange             = replaceClusterID
+	restoreBackup    changeType = 6
+	lastKnownChange             = restoreBackup
 )
 
-// ofCluster tells changes of the cluster's id from those of resources.
-func (t changeType) ofCluster() bool { return t == setClusterID || t == replaceClusterID }
+// ofCluster tells changes of the cluster as a whole from those of resources.
+func (t changeType) ofCluster() bool {
+	return t == setClusterID || t == replaceClusterID || t == restoreBackup
+}
 
 // change is an operation as it travels: with the references, claims and print of its object, so that
 // applying it does not depend on how this version of the program understands the object.
@@ -135,6 +140,9 @@ type change struct {
 func (c *Command) changesOf() ([]change, error) {
 	if len(c.Ops) > MaxOps {
 		return nil, resource.Errorf(resource.TooLarge, "a command must not have more than %d operations", MaxOps)
+	}
+	if c.Restore != nil {
+		return c.Restore.changes(c)
 	}
 	changes := make([]change, 0, len(c.Ops)+1)
 	if c.ClusterID != "" {
@@ -223,6 +231,9 @@ func checkKey(k resource.Key) error {
 
 // check says what is wrong with a change in itself.
 func (c change) check() error {
+	if c.typ == restoreBackup {
+		return resource.Errorf(resource.BadRequest, "a backup must be restored by a command of its own")
+	}
 	if c.typ.ofCluster() {
 		if c.clusterID == "" || len(c.clusterID) > maxPart {
 			return resource.Errorf(resource.BadRequest, "the id of a cluster must have 1 to %d bytes", maxPart)

@@ -96,8 +96,12 @@ func Decode(entry []byte) (*Command, error) {
 		return nil, errors.New("the entry is only a part of a command")
 	}
 	for _, ch := range env.command.changes {
-		if ch.typ.ofCluster() {
+		switch ch.typ {
+		case setClusterID, replaceClusterID:
 			env.command.ClusterID, env.command.ReplaceID = ch.clusterID, ch.typ == replaceClusterID
+			continue
+		case restoreBackup:
+			env.command.Restore = ch.restore()
 			continue
 		}
 		env.command.Ops = append(env.command.Ops, ch.op())

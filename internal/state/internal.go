@@ -20,9 +20,16 @@ const (
 	File = "file"
 	// Setting is something that the whole cluster has in common; package raftstorage.
 	Setting = "setting"
+	// Part is a piece of a backup that is about to be restored, see [Restore].
+	Part = "part"
 )
 
-var internalKinds = []string{DataKey, Member, Session, Lock, Job, File, Setting}
+var (
+	internalKinds = []string{DataKey, Member, Session, Lock, Job, File, Setting, Part}
+	// clusterKinds are about the servers of one cluster: they are not part of a backup, and stay
+	// when one is restored. A restored backup has no parts left.
+	clusterKinds = []string{Member, Session, Lock, Setting, Part}
+)
 
 // Internal tells the store's own kinds from those in the registry.
 func Internal(kind string) bool { return slices.Contains(internalKinds, kind) }

@@ -19,6 +19,7 @@ type meta struct {
 	index, term uint64 // last applied entry
 	clusterID   string
 	origin      string // what encrypted values are bound to, if not to clusterID
+	taken       int64  // of a backup only: when it was made, nanoseconds since 1970
 	changes     uint64 // how many resources were changed, ever
 	hash        [sha256.Size]byte
 	latest      [16]byte // id of the last command that changed something
@@ -26,6 +27,9 @@ type meta struct {
 	ids         uint64 // how many command ids are remembered
 	chunkBytes  uint64
 }
+
+// metaTaken is a field that versions which do not know it skip.
+const metaTaken = ignorable + 1
 
 func (m *meta) encode() []byte {
 	b := appendVarint(nil, 1, m.format)
@@ -39,6 +43,7 @@ func (m *meta) encode() []byte {
 	b = appendVarint(b, 9, m.ids)
 	b = appendVarint(b, 10, m.chunkBytes)
 	b = appendString(b, 11, m.origin)
+	b = appendVarint(b, metaTaken, uint64(m.taken))
 	return appendChecksum(b)
 }
 
@@ -77,6 +82,10 @@ func decodeMeta(value []byte) (meta, error) {
 			m.chunkBytes, err = f.varint()
 		case 11:
 			m.origin, err = f.string()
+		case metaTaken:
+			var v uint64
+			v, err = f.varint()
+			m.taken = int64(v)
 		default:
 			return unknownField("the description of the state", f)
 		}

@@ -2,6 +2,7 @@ package state
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
 	"math/rand/v2"
@@ -152,7 +153,16 @@ func (s *script) log(commands int) (entries []Entry, last map[uint64][]Op) {
 		s.t.Fatal(err)
 	}
 	add(Entry{Data: data})
-	for range commands {
+	var backup []byte
+	for i := range commands {
+		if len(backup) > 0 && s.rnd.IntN(20) == 0 {
+			for _, data := range s.restore(backup) {
+				add(Entry{Data: data})
+			}
+		}
+		if i > commands/4 && s.rnd.IntN(20) == 0 {
+			backup = backupOf(s.t, entries)
+		}
 		cmd := s.command()
 		data, err := cmd.Encode()
 		if err != nil {
@@ -173,6 +183,42 @@ func (s *script) log(commands int) (entries []Entry, last map[uint64][]Op) {
 		}
 	}
 	return entries, last
+}
+
+// restore makes the entries that restore a backup, sometimes too few of them.
+func (s *script) restore(backup []byte) (entries [][]byte) {
+	r := &Restore{ID: s.name(), Sum: sha256.Sum256(backup)}
+	cmd := Command{Time: testTime, Ops: []Op{r.PutPart(0, backup[:len(backup)/2]), r.PutPart(1, backup[len(backup)/2:])}}
+	if s.rnd.IntN(8) == 0 {
+		cmd.Ops = cmd.Ops[:1]
+	}
+	s.ids++
+	last := Command{ID: [16]byte{7: byte(s.ids), 8: byte(s.ids >> 8)}, Time: testTime, Restore: r}
+	for _, cmd := range []Command{cmd, last, last} {
+		data, err := cmd.Encode()
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		entries = append(entries, Split(data)...)
+	}
+	return entries
+}
+
+// backupOf is a backup of the state that a log makes.
+func backupOf(t *testing.T, entries []Entry) []byte {
+	db, err := Open(t.TempDir(), Options{BootID: "boot"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	db.Apply(entries)
+	var buf bytes.Buffer
+	if _, err := db.Backup(&buf, testTime); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return buf.Bytes()
 }
 
 // TestDeterminism: however a log is cut into batches, and wherever a node is restarted or

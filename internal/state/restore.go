@@ -25,18 +25,26 @@ func (db *DB) Restore(r io.Reader) error {
 	if err != nil {
 		return fmt.Errorf("restore snapshot: %w", err)
 	}
-	fresh := &handle{bolt: b, drained: make(chan struct{})}
-	old := db.handle
 	db.mu.Lock()
-	db.handle, db.meta, db.halted = fresh, m, nil
+	db.halted = nil
 	db.mu.Unlock()
-	db.retire(old)
-	db.feed.reset(m.index)
-	db.waiters.reached(m.index)
+	db.swap(b, m)
 	if err := syncDir(db.dir); err != nil {
 		return fmt.Errorf("restore snapshot: %w", err)
 	}
 	return nil
+}
+
+// swap goes on with another file, which is at its place already; the caller holds applying. Who
+// reads the old one can go on.
+func (db *DB) swap(b *bolt.DB, m meta) {
+	old := db.handle
+	db.mu.Lock()
+	db.handle, db.meta = &handle{bolt: b, drained: make(chan struct{})}, m
+	db.mu.Unlock()
+	db.retire(old)
+	db.feed.reset(m.index)
+	db.waiters.reached(m.index)
 }
 
 // build makes state.db of a snapshot, in place of the old one.
@@ -68,7 +76,7 @@ func load(b *bolt.DB, r io.Reader) (m meta, err error) {
 		return m, err
 	}
 	defer l.rollback()
-	if m, err = readSnapshot(r, l.add); err != nil {
+	if m, err = readSnapshot(r, snapshotMagic, l.add); err != nil {
 		return m, err
 	}
 	if err := l.begin(); err != nil {
@@ -183,7 +191,7 @@ func (l *loader) putResource(recordKey, value []byte) error {
 	}
 	for _, c := range stored.claims {
 		if owner := l.tx.Bucket(bucketClaims).Get(claimKey(key, c.Token)); owner != nil && string(owner) != key.Name {
-			return fmt.Errorf("%s and %s claim the same", key, owner)
+			return &contentError{fmt.Errorf("%s and %s claim the same", key, owner)}
 		}
 	}
 	return link(l.tx, key, stored)

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"time"
 
 	"github.com/klauspost/compress/zstd"
 	bolt "go.etcd.io/bbolt"
@@ -15,7 +16,7 @@ import (
 
 // A snapshot is, in this order:
 //
-//	magic     8 bytes
+//	magic     8 bytes, others for a backup
 //	version   1 byte
 //	header    length as uvarint, then a message: the meta of the state
 //	body      zstd: records, each a length as uvarint and a message; a length of 0; the count of
@@ -25,6 +26,7 @@ import (
 // keys of a section in theirs. What can be derived, the indexes, is not in it.
 const (
 	snapshotMagic   = "dgatesnp"
+	backupMagic     = "dgatebak"
 	snapshotVersion = 1
 
 	maxHeader = 64 << 10
@@ -40,12 +42,16 @@ const (
 	sectionChunk    section = 3
 )
 
-// SnapshotHeader says what a snapshot is of.
+// SnapshotHeader says what a snapshot or a backup is of.
 type SnapshotHeader struct {
 	// Index and Term are those of the last entry in it.
 	Index, Term uint64
 	// ClusterID names the cluster that it belongs to.
 	ClusterID string
+	// SealID is what the encrypted values in it are bound to, see [DB.SealID].
+	SealID string
+	// Taken is when a backup was made, UTC. It is zero for a snapshot.
+	Taken time.Time
 }
 
 // Snapshot is the state at one moment. It keeps the database from reusing space: release it soon.
@@ -62,6 +68,10 @@ func (db *DB) BeginSnapshot() (*Snapshot, error) {
 	if err := db.Halted(); err != nil {
 		return nil, err
 	}
+	return db.beginSnapshot()
+}
+
+func (db *DB) beginSnapshot() (*Snapshot, error) {
 	h, err := db.acquire()
 	if err != nil {
 		return nil, err
@@ -93,7 +103,11 @@ func (db *DB) Snapshot(w io.Writer) (SnapshotHeader, error) {
 func (s *Snapshot) Header() SnapshotHeader { return s.meta.header() }
 
 func (m *meta) header() SnapshotHeader {
-	return SnapshotHeader{Index: m.index, Term: m.term, ClusterID: m.clusterID}
+	h := SnapshotHeader{Index: m.index, Term: m.term, ClusterID: m.clusterID, SealID: m.sealID()}
+	if m.taken != 0 {
+		h.Taken = time.Unix(0, m.taken).UTC()
+	}
+	return h
 }
 
 // Release must be called once, after the last use.
@@ -108,17 +122,18 @@ func (s *Snapshot) Release() {
 
 // Write writes the snapshot.
 func (s *Snapshot) Write(w io.Writer) error {
-	if err := s.write(w); err != nil {
+	if err := writeFramed(w, snapshotMagic, &s.meta, s.sections); err != nil {
 		return fmt.Errorf("write snapshot: %w", err)
 	}
 	return nil
 }
 
-func (s *Snapshot) write(w io.Writer) error {
+// writeFramed writes what comes before records and after them, and what sections writes between.
+func writeFramed(w io.Writer, magic string, m *meta, sections func(*recordWriter) error) error {
 	sum := sha256.New()
-	header := append([]byte(snapshotMagic), snapshotVersion)
-	m := s.meta.encode()
-	header = append(binary.AppendUvarint(header, uint64(len(m))), m...)
+	header := append([]byte(magic), snapshotVersion)
+	described := m.encode()
+	header = append(binary.AppendUvarint(header, uint64(len(described))), described...)
 	sum.Write(header)
 	if _, err := w.Write(header); err != nil {
 		return err
@@ -130,7 +145,7 @@ func (s *Snapshot) write(w io.Writer) error {
 	defer enc.Close() // a second call is harmless; errors are reported by the one below
 	body := bufio.NewWriterSize(enc, 64<<10)
 	out := &recordWriter{w: body, sum: sum}
-	if err := s.sections(out); err != nil {
+	if err := sections(out); err != nil {
 		return err
 	}
 	if err := out.finish(); err != nil {
@@ -144,13 +159,7 @@ func (s *Snapshot) write(w io.Writer) error {
 
 // sections writes all records.
 func (s *Snapshot) sections(out *recordWriter) error {
-	resources := s.tx.Bucket(bucketResources)
-	err := resources.ForEachBucket(func(kind []byte) error {
-		return resources.Bucket(kind).ForEach(func(k, v []byte) error {
-			return out.record(sectionResource, bytes.Join([][]byte{kind, k}, []byte{0}), v)
-		})
-	})
-	if err != nil {
+	if err := s.resources(out, func(string) bool { return true }); err != nil {
 		return err
 	}
 	for _, part := range []struct {
@@ -165,6 +174,19 @@ func (s *Snapshot) sections(out *recordWriter) error {
 		}
 	}
 	return nil
+}
+
+// resources writes those of the kinds that are wanted.
+func (s *Snapshot) resources(out *recordWriter, wanted func(kind string) bool) error {
+	resources := s.tx.Bucket(bucketResources)
+	return resources.ForEachBucket(func(kind []byte) error {
+		if !wanted(string(kind)) {
+			return nil
+		}
+		return resources.Bucket(kind).ForEach(func(k, v []byte) error {
+			return out.record(sectionResource, bytes.Join([][]byte{kind, k}, []byte{0}), v)
+		})
+	})
 }
 
 // recordWriter counts and hashes what it writes.

@@ -15,7 +15,7 @@ import (
 
 // ReadSnapshotHeader reads what a snapshot is of. It does not verify the rest.
 func ReadSnapshotHeader(r io.Reader) (SnapshotHeader, error) {
-	m, err := readHeader(bufio.NewReader(r), sha256.New())
+	m, _, err := readHeader(bufio.NewReader(r), sha256.New())
 	if err != nil {
 		return SnapshotHeader{}, fmt.Errorf("read snapshot: %w", err)
 	}
@@ -24,7 +24,7 @@ func ReadSnapshotHeader(r io.Reader) (SnapshotHeader, error) {
 
 // VerifySnapshot reads a whole snapshot and says whether it is complete and undamaged.
 func VerifySnapshot(r io.Reader) (SnapshotHeader, error) {
-	m, err := readSnapshot(r, func(section, []byte, []byte) error { return nil })
+	m, err := readSnapshot(r, snapshotMagic, func(section, []byte, []byte) error { return nil })
 	if err != nil {
 		return SnapshotHeader{}, fmt.Errorf("read snapshot: %w", err)
 	}
@@ -38,38 +38,42 @@ type byteReader interface {
 }
 
 // readHeader reads everything before the compressed part.
-func readHeader(r byteReader, sum hash.Hash) (meta, error) {
+func readHeader(r byteReader, sum hash.Hash) (m meta, magic string, err error) {
 	start := make([]byte, len(snapshotMagic)+1)
 	if _, err := io.ReadFull(r, start); err != nil {
-		return meta{}, cutOff(err)
+		return m, "", cutOff(err)
 	}
-	if string(start[:len(snapshotMagic)]) != snapshotMagic {
-		return meta{}, errors.New("it is not a snapshot")
+	magic = string(start[:len(snapshotMagic)])
+	if magic != snapshotMagic && magic != backupMagic {
+		return m, "", errors.New("it is neither a snapshot nor a backup")
 	}
 	if v := start[len(snapshotMagic)]; v != snapshotVersion {
-		return meta{}, unknownf("it has the unknown version %d", v)
+		return m, "", unknownf("it has the unknown version %d", v)
 	}
 	sum.Write(start)
 	msg, err := readMessage(r, sum, maxHeader)
 	if err != nil {
-		return meta{}, err
+		return m, "", err
 	}
-	m, err := decodeMeta(msg)
+	m, err = decodeMeta(msg)
 	if err == nil && m.format != fileFormat {
 		err = unknownf("it has the unknown format %d", m.format)
 	}
-	return m, err
+	return m, magic, err
 }
 
-// readSnapshot reads a snapshot to its end and calls add for every record. Only when it returns
-// without an error is the snapshot sound. It allocates little more than the largest record,
-// whatever the input says.
-func readSnapshot(r io.Reader, add func(s section, key, value []byte) error) (meta, error) {
+// readSnapshot reads a snapshot, or what else has the magic, to its end and calls add for every
+// record. Only when it returns without an error is the snapshot sound. It allocates little more
+// than the largest record, whatever the input says.
+func readSnapshot(r io.Reader, magic string, add func(s section, key, value []byte) error) (meta, error) {
 	sum := sha256.New()
 	in := bufio.NewReaderSize(r, 64<<10)
-	m, err := readHeader(in, sum)
+	m, found, err := readHeader(in, sum)
 	if err != nil {
 		return m, err
+	}
+	if found != magic {
+		return m, fmt.Errorf("it is a %s and not a %s", magicName(found), magicName(magic))
 	}
 	dec, err := zstd.NewReader(in, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(8<<20), zstd.WithDecoderLowmem(true))
 	if err != nil {
@@ -102,6 +106,13 @@ func readSnapshot(r io.Reader, add func(s section, key, value []byte) error) (me
 		}
 	}
 	return m, readTrailer(body, sum, count)
+}
+
+func magicName(magic string) string {
+	if magic == backupMagic {
+		return "backup"
+	}
+	return "snapshot"
 }
 
 func readTrailer(body io.Reader, sum hash.Hash, count uint64) error {

@@ -1,0 +1,382 @@
+package state
+
+import (
+	"bytes"
+	"cmp"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"os"
+	"runtime/debug"
+	"slices"
+
+	bolt "go.etcd.io/bbolt"
+
+	"github.com/dgate-io/caddy-dgate/internal/resource"
+)
+
+// Restore is a change that replaces everything that users of the cluster own by a backup. The bytes
+// of the backup are resources of the kind [Part] by then, in the namespace ID and ordered by name;
+// they are gone afterwards, as are those of other backups. Members, sessions, locks and settings
+// stay. What is different from before gets the index as its version.
+//
+// It is refused, and nothing happens, with the code conflict if the parts are not all there, and
+// validation_failed if there is something wrong in them. So all nodes restore, or none.
+type Restore struct {
+	// ID tells backups that are on their way apart; at most 1 KiB, without zero bytes.
+	ID string
+	// Sum is the SHA-256 of the bytes of the backup.
+	Sum [sha256.Size]byte
+}
+
+// PartSize is how many bytes of a backup one [Part] can have, so that it is one entry of the log.
+const PartSize = chunkSize
+
+// PutPart makes the operation that stores a piece of a backup; number counts from 0.
+func (r *Restore) PutPart(number int, data []byte) Op {
+	return Op{Key: resource.Key{Kind: Part, Namespace: r.ID, Name: fmt.Sprintf("%08d", number)}, Data: data}
+}
+
+// changes are what travels.
+func (r *Restore) changes(c *Command) ([]change, error) {
+	if len(c.Ops) > 0 || c.ClusterID != "" {
+		return nil, resource.Errorf(resource.BadRequest, "a backup must be restored by a command of its own")
+	}
+	if r.ID == "" || checkKey(r.PutPart(0, nil).Key) != nil {
+		return nil, resource.Errorf(resource.BadRequest, "a backup to restore must have an id")
+	}
+	return []change{{typ: restoreBackup, key: resource.Key{Kind: Part, Name: r.ID}, data: r.Sum[:]}}, nil
+}
+
+// restore is what a change was made of.
+func (c change) restore() *Restore {
+	r := &Restore{ID: c.key.Name}
+	copy(r.Sum[:], c.data)
+	return r
+}
+
+// restores gives the backup that a decoded command replaces everything by, or nil.
+func (c *Command) restores() *Restore {
+	if len(c.changes) != 1 || c.changes[0].typ != restoreBackup {
+		return nil
+	}
+	return c.changes[0].restore()
+}
+
+// replaces tells an entry that restores a backup, after a look at the type of its first change.
+func replaces(entry []byte) bool {
+	if len(entry) == 0 || entry[0] != formatPlain {
+		return false
+	}
+	var typ uint64
+	looked := errors.New("that is enough")
+	err := eachField(entry[1:], func(f field) error {
+		if f.number != envChange {
+			return nil
+		}
+		return cmp.Or(eachField(f.data, func(f field) error {
+			typ = f.num
+			return looked
+		}), looked)
+	})
+	if !errors.Is(err, looked) || changeType(typ) != restoreBackup {
+		return false
+	}
+	env, err := decodeEnvelope(entry)
+	return err == nil && env.command.restores() != nil
+}
+
+// replace applies such an entry. A *HaltError means that it is not understood, a *StorageError that
+// it can be applied again.
+func (db *DB) replace(e Entry, outcome *Outcome) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = &HaltError{Index: e.Index, Reason: fmt.Sprintf("restoring a backup panicked: %v\n%s", p, debug.Stack())}
+		}
+	}()
+	env, err := decodeEnvelope(e.Data)
+	if err != nil {
+		return &HaltError{Index: e.Index, Reason: err.Error()}
+	}
+	r := &replacement{entry: e, cmd: &env.command, restore: env.command.restores(), meta: db.current(), old: db.handle.bolt}
+	err = r.begin(db.newPath())
+	if err == nil {
+		err = r.build()
+	}
+	var unknown *unknownError
+	switch {
+	case err == nil && r.outcome.Err == nil && !r.before:
+		if err = r.fresh.Sync(); err == nil {
+			err = os.Rename(db.newPath(), db.path())
+		}
+		if err == nil {
+			db.swap(r.fresh, r.meta)
+			*outcome = r.outcome
+			return nil // whether the rename is durable does not matter: the log has the entry
+		}
+	case errors.As(err, &unknown):
+		err = &HaltError{Index: e.Index, Reason: err.Error()}
+	}
+	if dropped := r.drop(db.newPath()); err == nil {
+		err = dropped
+	}
+	if halted := (*HaltError)(nil); errors.As(err, &halted) {
+		return halted
+	}
+	if err != nil {
+		return &StorageError{err}
+	}
+	// Refused, or applied before: the entry changes nothing, but it was applied.
+	nothing := make([]Outcome, 1)
+	if panicked := db.applyBatch([]Entry{{Index: e.Index, Term: e.Term, NoOp: true}}, nothing); panicked != nil {
+		return &StorageError{panicked}
+	}
+	*outcome = r.outcome
+	return nothing[0].Err
+}
+
+// replacement makes a state of a backup and of what stays of the state before.
+type replacement struct {
+	entry   Entry
+	cmd     *Command
+	restore *Restore
+	meta    meta // of the old state at first, then of the new one
+	old     *bolt.DB
+	fresh   *bolt.DB
+	outcome Outcome
+	before  bool // the command was applied before
+	changed uint64
+}
+
+// begin makes an empty database.
+func (r *replacement) begin(path string) (err error) {
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	if r.fresh, err = bolt.Open(path, 0o600, boltOptions()); err != nil {
+		return err
+	}
+	return r.fresh.Update(func(tx *bolt.Tx) error { return create(tx, &meta{format: fileFormat}) })
+}
+
+// drop gives up a database that was begun.
+func (r *replacement) drop(path string) error {
+	if r.fresh == nil {
+		return nil
+	}
+	return errors.Join(r.fresh.Close(), os.Remove(path))
+}
+
+// build fills it. Errors are those of the disk, and of a newer version; what is wrong with the
+// backup is the outcome, the same on every node.
+func (r *replacement) build() error {
+	return r.old.View(func(tx *bolt.Tx) error {
+		r.outcome = Outcome{Index: r.entry.Index}
+		known, err := remembered(tx, r.cmd.ID, nil)
+		if err != nil {
+			return err
+		}
+		if known != nil {
+			r.before, r.outcome = true, *known
+			return nil
+		}
+		backup, refused, err := r.check(tx)
+		if err != nil {
+			return err
+		}
+		if refused != nil {
+			r.outcome.Err = refused
+			return nil
+		}
+		err = r.fill(tx, backup)
+		var content *contentError
+		if errors.As(err, &content) {
+			r.outcome.Err = &resource.Error{Code: resource.ValidationFailed, Message: "the backup cannot be restored: " + content.Error(), Err: content}
+			return nil
+		}
+		return err
+	})
+}
+
+// contentError is something in a backup that cannot be, however well it was written.
+type contentError struct{ err error }
+
+func (e *contentError) Error() string { return e.err.Error() }
+func (e *contentError) Unwrap() error { return e.err }
+
+// check reads the parts once, to the end. The first error is the outcome, the second one that of
+// the database or of a newer version.
+func (r *replacement) check(tx *bolt.Tx) (backup meta, refused, err error) {
+	in := newPartReader(tx, r.restore.ID)
+	backup, err = readBackup(in, func(resource.Key, []byte) error { return nil })
+	var unknown *unknownError
+	switch {
+	case in.err != nil:
+		return backup, nil, in.err
+	case !in.matches(r.restore.Sum): // before err, which follows from it
+		return backup, &resource.Error{Code: resource.Conflict, Message: "parts of the backup are missing: another one was restored at the same time"}, nil
+	case errors.As(err, &unknown):
+		return backup, nil, err
+	case err != nil:
+		return backup, &resource.Error{Code: resource.ValidationFailed, Message: fmt.Sprintf("the backup cannot be restored: %v", err), Err: err}, nil
+	}
+	return backup, nil, nil
+}
+
+// fill writes the new state.
+func (r *replacement) fill(tx *bolt.Tx, backup meta) error {
+	l := &loader{db: r.fresh}
+	defer l.rollback()
+	_, err := readBackup(newPartReader(tx, r.restore.ID), func(key resource.Key, value []byte) error {
+		return r.put(l, tx, key, value)
+	})
+	if err != nil {
+		return err
+	}
+	if err := r.keep(l, tx); err != nil {
+		return err
+	}
+	if err := l.begin(); err != nil {
+		return err
+	}
+	if err := danglingRefs(l.tx); err != nil {
+		return err
+	}
+	r.describe(backup)
+	b := &batch{tx: l.tx, meta: r.meta}
+	if err := b.remember(r.cmd.ID, &r.outcome); err != nil {
+		return err
+	}
+	r.meta = b.meta
+	if err := r.meta.write(l.tx); err != nil {
+		return err
+	}
+	return l.commit()
+}
+
+// put writes a resource of the backup. One that is not stored in just that way is a new one.
+func (r *replacement) put(l *loader, tx *bolt.Tx, key resource.Key, value []byte) error {
+	var same bool
+	if kind := tx.Bucket(bucketResources).Bucket([]byte(key.Kind)); kind != nil {
+		same = bytes.Equal(kind.Get(itemKey(key)), value)
+	}
+	if !same {
+		s, err := decodeStored(value, true)
+		if err != nil {
+			return damaged(key, err)
+		}
+		s.version = r.entry.Index
+		value = s.encode()
+		r.changed++
+	}
+	return l.add(sectionResource, join(key.Kind, key.Namespace, key.Name), value)
+}
+
+// keep copies what stays of the old state: what is about the servers, and what is remembered of
+// commands, so that one which is sent again is not applied again.
+func (r *replacement) keep(l *loader, tx *bolt.Tx) error {
+	resources := tx.Bucket(bucketResources)
+	for _, name := range clusterKinds {
+		kind := resources.Bucket([]byte(name))
+		if kind == nil || name == Part {
+			continue
+		}
+		err := kind.ForEach(func(k, v []byte) error {
+			return l.add(sectionResource, bytes.Join([][]byte{[]byte(name), k}, []byte{0}), v)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	err := tx.Bucket(bucketIDs).ForEach(func(k, v []byte) error { return l.add(sectionID, k, v) })
+	if err != nil {
+		return err
+	}
+	return tx.Bucket(bucketChunks).ForEach(func(k, v []byte) error { return l.add(sectionChunk, k, v) })
+}
+
+// describe turns the description of the old state into that of the new one.
+func (r *replacement) describe(backup meta) {
+	m := &r.meta
+	h := sha256.New()
+	for _, part := range [][]byte{m.hash[:], indexKey(r.entry.Index), r.cmd.ID[:], []byte("restore"), r.restore.Sum[:], backup.hash[:]} {
+		h.Write(binary.BigEndian.AppendUint64(nil, uint64(len(part))))
+		h.Write(part)
+	}
+	h.Sum(m.hash[:0])
+	m.index, m.term = r.entry.Index, r.entry.Term
+	m.latest, m.latestIndex = r.cmd.ID, r.entry.Index
+	m.changes += r.changed
+	if m.origin = backup.sealID(); m.origin == m.clusterID {
+		m.origin = ""
+	}
+}
+
+// danglingRefs says whether something is referred to that is not there.
+func danglingRefs(tx *bolt.Tx) error {
+	resources := tx.Bucket(bucketResources)
+	return tx.Bucket(bucketRefs).ForEach(func(k, _ []byte) error {
+		parts := bytes.Split(k, []byte{0})
+		if len(parts) != 6 {
+			return &contentError{errMalformed}
+		}
+		target := resource.Key{Kind: string(parts[0]), Namespace: string(parts[1]), Name: string(parts[2])}
+		source := resource.Key{Kind: string(parts[3]), Namespace: string(parts[4]), Name: string(parts[5])}
+		if kind := resources.Bucket(parts[0]); kind == nil || kind.Get(itemKey(target)) == nil {
+			return &contentError{fmt.Errorf("%s refers to %s, which does not exist", source, target)}
+		}
+		return nil
+	})
+}
+
+// partReader reads the parts of a backup one after the other.
+type partReader struct {
+	cursor *bolt.Cursor
+	prefix []byte
+	next   []byte // key of the next part
+	value  []byte // its value
+	rest   []byte // of the part that is being read
+	sum    hash.Hash
+	err    error // of a part that cannot be read
+}
+
+func newPartReader(tx *bolt.Tx, id string) *partReader {
+	p := &partReader{prefix: join(id, ""), sum: sha256.New()}
+	if kind := tx.Bucket(bucketResources).Bucket([]byte(Part)); kind != nil {
+		p.cursor = kind.Cursor()
+		p.next, p.value = p.cursor.Seek(p.prefix)
+	}
+	return p
+}
+
+// Read implements io.Reader.
+func (p *partReader) Read(b []byte) (int, error) {
+	for len(p.rest) == 0 {
+		if p.err != nil {
+			return 0, p.err
+		}
+		if p.next == nil || !bytes.HasPrefix(p.next, p.prefix) {
+			return 0, io.EOF
+		}
+		s, err := decodeStored(p.value, false)
+		if err != nil {
+			p.err = damaged(resource.Key{Kind: Part, Name: string(p.next)}, err)
+			return 0, p.err
+		}
+		p.sum.Write(s.data)
+		p.rest = s.data
+		p.next, p.value = p.cursor.Next()
+	}
+	n := copy(b, p.rest)
+	p.rest = p.rest[n:]
+	return n, nil
+}
+
+// matches reads what is left and says whether all of it is what it should be.
+func (p *partReader) matches(sum [sha256.Size]byte) bool {
+	_, err := io.Copy(io.Discard, p)
+	return err == nil && slices.Equal(p.sum.Sum(nil), sum[:])
+}
