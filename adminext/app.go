@@ -23,8 +23,11 @@ type App interface {
 	Barrier(ctx context.Context) error
 	// Ready is nil if requests can be served. The code no_leader is told apart.
 	Ready(ctx context.Context) error
-	// Status describes this node and its cluster. It is called after State.
+	// Status describes this node, and its cluster as far as it knows without asking others: without
+	// members. It may be called before State.
 	Status(ctx context.Context) (Status, error)
+	// Operations are what can be done with the cluster. It is called after State.
+	Operations() Cluster
 	// Health tells how the upstreams of a service are. It is called after State.
 	Health(namespace, service string) (ServiceHealth, error)
 	// Snapshot writes a snapshot of the store now.
@@ -45,10 +48,16 @@ type Status struct {
 	ID string `json:"id"`
 	// Name is what people call the node.
 	Name string `json:"name"`
+	// ClusterID is what all members have in common.
+	ClusterID string `json:"clusterId"`
+	// Address is where other nodes reach this one, empty if they cannot.
+	Address string `json:"address"`
 	// Role is one of leader, follower, candidate and edge.
 	Role string `json:"role"`
 	// Leader is the id of the leader, empty if there is none.
 	Leader string `json:"leader"`
+	// LeaderAddress is where the leader is, empty if there is none or if it is alone.
+	LeaderAddress string `json:"leaderAddress"`
 	// Term counts elections.
 	Term uint64 `json:"term"`
 	// Index is the last entry of the node's log.
@@ -57,12 +66,30 @@ type Status struct {
 	Applied uint64 `json:"applied"`
 	// Hash is equal on all nodes that have applied the same entries.
 	Hash string `json:"hash"`
-	// FaultTolerance is how many servers can fail before changes are impossible.
+	// FaultTolerance is how many voters can fail before changes are impossible.
 	FaultTolerance int `json:"faultTolerance"`
 	// Table is what requests are served from.
 	Table TableStatus `json:"table"`
-	// Members are the nodes of the cluster.
+	// Storage is "ok", or what the node cannot read or write.
+	Storage string `json:"storage"`
+	// Joining says why the node is in no cluster yet, empty if it is.
+	Joining string `json:"joining,omitempty"`
+	// Removed tells that the node was taken out of the cluster.
+	Removed bool `json:"removed,omitempty"`
+	// Superseded tells that another process has the same identity, and was started later.
+	Superseded bool `json:"superseded,omitempty"`
+	// Diverged says how the node's data differ from the leader's, empty if they do not.
+	Diverged string `json:"diverged,omitempty"`
+	// Halted says why the node applies no changes any more, empty if it does.
+	Halted string `json:"halted,omitempty"`
+	// Secrets says why secrets cannot be read, empty if they can.
+	Secrets string `json:"secrets,omitempty"`
+	// Members are the nodes of the cluster; only the status of the cluster has them.
 	Members []Member `json:"members"`
+	// Next says what to do now, what matters most first; only the status of the cluster has it.
+	Next []string `json:"next"`
+	// Clustered tells whether the configuration has a cluster that others can join.
+	Clustered bool `json:"-"`
 }
 
 // TableStatus describes the compiled routing table.
@@ -71,16 +98,4 @@ type TableStatus struct {
 	Index uint64 `json:"index"`
 	// Error says why a later entry is not, empty if all is well.
 	Error string `json:"error,omitempty"`
-}
-
-// Member is a node of the cluster.
-type Member struct {
-	ID   string `json:"id"`
-	Name string `json:"name"`
-	// Address is where the other nodes reach it, empty for a node on its own.
-	Address string `json:"address"`
-	// Role is one of voter, nonvoter and edge.
-	Role string `json:"role"`
-	// Leader is true for the node that leads.
-	Leader bool `json:"leader"`
 }

@@ -43,7 +43,7 @@ type call struct {
 	index uint64 // what the answer is at least as new as
 
 	kind *resource.Kind // for endpoints of resources
-	key  []string       // the segments after the kind, decoded
+	key  []string       // the segments after the kind or the noun, decoded
 }
 
 // ServeHTTP implements [http.Handler].
@@ -186,6 +186,14 @@ func (c *call) methodsOf(segments []string) (methods, error) {
 		if has(segments, p.path...) {
 			return p.methods, nil
 		}
+	}
+	switch {
+	case memberPath(segments):
+		c.key = segments[2:]
+		return methods{http.MethodDelete: {run: deleteMember}}, nil
+	case raftAdminPath(segments):
+		c.key = segments[1:]
+		return methods{http.MethodPost: {run: runRaftAdmin}, http.MethodGet: {run: runRaftAdmin}}, nil
 	}
 	if len(segments) < 3 || !has(segments[:2], "api", "v1") {
 		return nil, pageNotFound()

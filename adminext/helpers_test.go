@@ -96,3 +96,12 @@ func readError(t *testing.T, got answer) (r refusal) {
 	}
 	return r
 }
+
+func newRequest(t *testing.T, method, url string) *http.Request {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, url, http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return req
+}

@@ -1,6 +1,7 @@
 package adminext
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -28,7 +29,18 @@ var nodePaths = []struct {
 	{[]string{"cluster", "status"}, methods{http.MethodGet: {run: clusterStatus}}},
 	{[]string{"cluster", "members"}, methods{http.MethodGet: {run: clusterMembers}}},
 	{[]string{"cluster", "snapshot"}, methods{http.MethodPost: {run: clusterSnapshot}}},
+	{[]string{"cluster", "join"}, methods{http.MethodPost: {run: clusterJoin}}},
+	{[]string{"cluster", "leave"}, methods{http.MethodPost: {run: clusterLeave}}},
+	{[]string{"cluster", "remove"}, methods{http.MethodPost: {run: clusterRemove}}},
+	{[]string{"cluster", "transfer"}, methods{http.MethodPost: {run: clusterTransfer}}},
+	{[]string{"cluster", "recover"}, methods{http.MethodPost: {run: clusterRecover}}},
+	{[]string{"cluster", "token"}, methods{http.MethodGet: {run: clusterToken}}},
+	{[]string{"cluster", "backup"}, methods{http.MethodGet: {run: clusterBackup}}},
+	{[]string{"cluster", "restore"}, methods{http.MethodPost: {run: clusterRestore}}},
 }
+
+// edge is the role of a node that never votes.
+const edge = "edge"
 
 // banner says who is here.
 func banner(c *call) (*reply, error) {
@@ -37,7 +49,7 @@ func banner(c *call) (*reply, error) {
 		return nil, err
 	}
 	rep := textReply(http.StatusOK, "DGate Admin API")
-	rep.header.Set("X-DGate-WatchOnly", "false")
+	rep.header.Set("X-DGate-WatchOnly", strconv.FormatBool(status.Role == edge))
 	rep.header.Set("X-DGate-ChangeHash", decimalHash(c.db.Hash()))
 	rep.header.Set("X-DGate-Raft-State", title(status.Role))
 	return rep, nil
@@ -123,14 +135,7 @@ func (c *call) notReady(err error) *reply {
 }
 
 // leaderAddress is where the leader is, or who it is where it has no address.
-func (s Status) leaderAddress() string {
-	for _, m := range s.Members {
-		if m.Leader && m.Address != "" {
-			return m.Address
-		}
-	}
-	return s.Leader
-}
+func (s Status) leaderAddress() string { return cmp.Or(s.LeaderAddress, s.Leader) }
 
 // changelog tells how many changes there were. It has no envelope.
 func changelog(c *call) (*reply, error) {
@@ -140,40 +145,4 @@ func changelog(c *call) (*reply, error) {
 		Hash   string `json:"hash"`
 		Latest string `json:"latest"`
 	}{log.Count, log.Hash, log.Latest}), nil
-}
-
-func clusterStatus(c *call) (*reply, error) {
-	status, err := c.app.Status(c.r.Context())
-	if err != nil {
-		return nil, err
-	}
-	if status.Members == nil {
-		status.Members = []Member{}
-	}
-	return dataReply(http.StatusOK, status, nil), nil
-}
-
-func clusterMembers(c *call) (*reply, error) {
-	status, err := c.app.Status(c.r.Context())
-	if err != nil {
-		return nil, err
-	}
-	members := status.Members
-	if members == nil {
-		members = []Member{}
-	}
-	return jsonReply(http.StatusOK, struct {
-		Count  int      `json:"count"`
-		Data   []Member `json:"data"`
-		Status int      `json:"status_code"`
-	}{len(members), members, http.StatusOK}), nil
-}
-
-func clusterSnapshot(c *call) (*reply, error) {
-	if err := c.app.Snapshot(c.r.Context()); err != nil {
-		return nil, err
-	}
-	return dataReply(http.StatusOK, struct {
-		Applied uint64 `json:"applied"`
-	}{c.db.Applied()}, nil), nil
 }

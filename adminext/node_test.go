@@ -105,7 +105,7 @@ func TestCluster(t *testing.T) {
 		t.Errorf("status: %+v", status)
 	}
 	got := s.send(t, "GET", "/dgate/cluster/members", "")
-	want := `{"count":1,"data":[{"id":"n1","name":"test","address":"","role":"voter","leader":true}],"status_code":200}`
+	want := `{"count":1,"data":[{"id":"n1","name":"test","address":"","role":"voter","leader":true,"self":true,"reachable":true,"version":"dev","applied":0,"lag":0,"hash":"","storage":"ok"}],"status_code":200}`
 	if diff := cmp.Diff(want, got.body); diff != "" {
 		t.Errorf("members (-want +got):\n%s", diff)
 	}

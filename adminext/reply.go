@@ -13,6 +13,7 @@ type reply struct {
 	status int
 	header http.Header
 	body   []byte
+	sent   bool // whether it has been written already
 }
 
 // emptyReply is an answer without a body.
@@ -63,6 +64,9 @@ func dataReply(status int, data any, warnings []string) *reply {
 
 // write sends the answer. Content-Length is set so that HEAD has it too.
 func (rep *reply) write(w http.ResponseWriter, index uint64) {
+	if rep.sent {
+		return
+	}
 	header := w.Header()
 	maps.Copy(header, rep.header)
 	header.Set("X-Content-Type-Options", "nosniff")

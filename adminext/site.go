@@ -82,6 +82,9 @@ func (s *Site) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.
 		rep.write(w, 0) // which tells nothing about the store
 		return nil
 	}
+	if !s.open { // and the request is no probe that nobody has looked at
+		r = vouched(r)
+	}
 	s.handler.ServeHTTP(w, r)
 	return nil
 }

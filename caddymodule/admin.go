@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"cmp"
 	"context"
 	"runtime/debug"
 
@@ -43,10 +44,18 @@ func (a *App) Writer() *change.Writer {
 // Barrier implements [adminext.App].
 func (a *App) Barrier(ctx context.Context) error { return a.node.store.Barrier(ctx) }
 
-// Ready implements [adminext.App].
+// Ready implements [adminext.App]. A node without a leader routes as before, and says so.
 func (a *App) Ready(context.Context) error {
 	status := a.node.store.Status()
 	switch {
+	case status.Joining != "":
+		return resource.Errorf(resource.Overloaded, "joining: %s", status.Joining)
+	case status.Removed:
+		return resource.Errorf(resource.Overloaded, "this node was removed from the cluster")
+	case status.Superseded:
+		return resource.Errorf(resource.Overloaded, "another process with a copy of this node's data directory has taken its place")
+	case status.Diverged != "":
+		return resource.Errorf(resource.Overloaded, "the data differ from the leader's and are fetched anew: %s", status.Diverged)
 	case status.Halted != "":
 		return resource.Errorf(resource.Internal, "%s", status.Halted)
 	case status.StorageFailed != "":
@@ -62,10 +71,14 @@ func (a *App) Status(context.Context) (adminext.Status, error) {
 	s := a.node.store.Status()
 	index, problem := a.node.gateway.Progress()
 	status := adminext.Status{
-		ID: s.ID, Name: s.ID, Role: string(s.Role), Leader: s.Leader, Term: s.Term,
-		Index: s.LastIndex, Applied: s.Applied, Hash: s.Hash,
-		Table:   adminext.TableStatus{Index: index},
-		Members: []adminext.Member{{ID: s.ID, Name: s.ID, Role: "voter", Leader: s.Leader == s.ID}},
+		ID: s.ID, Name: cmp.Or(s.Name, s.ID), ClusterID: s.ClusterID, Address: s.Address, Role: string(s.Role), Leader: s.Leader,
+		Term: s.Term, Index: s.LastIndex, Applied: s.Applied, Hash: s.Hash, FaultTolerance: s.FaultTolerance,
+		Table: adminext.TableStatus{Index: index}, Storage: storageOf(s),
+		Joining: s.Joining, Removed: s.Removed, Superseded: s.Superseded, Diverged: s.Diverged, Halted: s.Halted,
+		Clustered: a.cluster != nil && (a.cluster.Secret != nil || a.cluster.Files != nil),
+	}
+	if s.Edge {
+		status.Role = roleEdge
 	}
 	if problem != nil {
 		status.Table.Error = problem.Error()

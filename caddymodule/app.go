@@ -25,6 +25,7 @@ import (
 	"github.com/dgate-io/caddy-dgate/internal/keyring"
 	"github.com/dgate-io/caddy-dgate/internal/manifest"
 	"github.com/dgate-io/caddy-dgate/internal/resource"
+	"github.com/dgate-io/caddy-dgate/raftstorage"
 )
 
 func init() { caddy.RegisterModule(new(App)) }
@@ -83,6 +84,10 @@ type App struct {
 	// protects backups and copies of the data, not a stolen disk.
 	EncryptionKey []string `json:"encryption_key,omitempty"`
 
+	// Makes this Caddy one of several that have the same resources, documents and secrets. Default:
+	// it is on its own, and listens nowhere.
+	Cluster *Cluster `json:"cluster,omitempty"`
+
 	// Bounds of what modules may use.
 	Limits *Limits `json:"limits,omitempty"`
 
@@ -100,7 +105,8 @@ type App struct {
 	headers  handlers.GlobalHeaders
 	announce *announcer
 	tags     []string               // Tags, expanded
-	keks     []*keyring.KEK         // of EncryptionKey
+	keks     []*keyring.KEK         // of EncryptionKey, and of the secrets of the cluster
+	cluster  *raftstorage.Cluster   // as Cluster says; nil for a node on its own
 	allowed  []resource.HostPattern // of AllowedDomains
 	objects  manifest.Resources     // of the resource files
 	servers  []*caddyhttp.Server    // that have a dgate handler and TLS
@@ -150,6 +156,9 @@ func (a *App) Provision(ctx caddy.Context) (err error) {
 	if a.keks, err = parseKEKs(a.EncryptionKey); err != nil {
 		return err
 	}
+	if err = a.provisionCluster(); err != nil {
+		return err
+	}
 	if a.allowed, err = parseHosts(a.AllowedDomains); err != nil {
 		return err
 	}
@@ -173,8 +182,10 @@ func (a *App) Provision(ctx caddy.Context) (err error) {
 	if a.announce, err = newAnnouncer(ctx, a.node); err != nil {
 		return fmt.Errorf("events: %w", err)
 	}
-	a.proxy, err = handlers.NewProxy(ctx, a.node.fetch)
-	return err
+	if a.proxy, err = handlers.NewProxy(ctx, a.node.fetch); err != nil {
+		return err
+	}
+	return a.node.prepare(a.settings())
 }
 
 // nodeKey says which node the configuration is about.
@@ -212,8 +223,11 @@ func (a *App) RequireStore() error {
 
 // Start implements [caddy.App]. When it returns, what was stored before is being served.
 func (a *App) Start() error {
-	a.running = a.settings()
-	a.node.configure(a.running)
+	running := a.settings()
+	if err := a.node.configure(running); err != nil {
+		return err
+	}
+	a.running = running
 	open := a.node.open()
 	if !a.stores && !open {
 		return nil

@@ -45,6 +45,9 @@ var addsUp = []string{"allowed_domains", "resources", "global_headers", "tags", 
 //	    tags              <words...>
 //	    env               <names...>
 //	    encryption_key    <key> [<older keys...>]
+//	    cluster {
+//	        …             as in [unmarshalCluster]
+//	    }
 //	    limits {
 //	        cpu     <duration>
 //	        timeout <duration>
@@ -101,6 +104,8 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 			err = words(d, &a.Env, checkEnv)
 		case "encryption_key":
 			err = list(d, func(key string) { a.EncryptionKey = append(a.EncryptionKey, key) })
+		case "cluster":
+			a.Cluster, err = unmarshalCluster(d)
 		case "limits":
 			if d.NextArg() {
 				return d.ArgErr()
@@ -109,7 +114,7 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		case "certificates":
 			a.Certificates, err = unmarshalCertificates(d)
 		default:
-			return d.Errf("unrecognized dgate option %q; there are data_dir, storage, default_namespace, allowed_domains, resources, global_headers, tags, env, encryption_key, limits and certificates", option)
+			return d.Errf("unrecognized dgate option %q; there are data_dir, storage, default_namespace, allowed_domains, resources, global_headers, tags, env, encryption_key, cluster, limits and certificates", option)
 		}
 		if err != nil {
 			return err

@@ -54,12 +54,13 @@ type settings struct {
 	gateway gateway.Options
 	keks    []*keyring.KEK // of the configuration
 	certs   domaintls.Limits
+	cluster *raftstorage.Cluster
 }
 
 // settings are what the node of the app is to run with.
 func (a *App) settings() *settings {
 	s := &settings{
-		logger: a.logger, keks: a.keks, certs: a.Certificates.limits(), fetch: fetch.Options{Forbidden: adminAddresses(a.ctx)},
+		logger: a.logger, keks: a.keks, certs: a.Certificates.limits(), cluster: a.cluster, fetch: fetch.Options{Forbidden: adminAddresses(a.ctx)},
 		gateway: gateway.Options{
 			Limits: a.Limits.js(), Tags: a.tags, Env: a.Env, Logger: a.logger,
 			AllowedDomains: a.allowed, NoDefault: a.DefaultNamespace() == "", Proxies: a.proxy,
@@ -180,12 +181,27 @@ func (n *node) env(ctx context.Context) map[string]string {
 	return env
 }
 
-// configure takes the settings of a configuration over.
-func (n *node) configure(s *settings) {
+// prepare takes over what the store must be opened with, unless a configuration has started already:
+// what is provisioned may open it before its configuration starts.
+func (n *node) prepare(s *settings) error {
 	n.configuring.Lock()
 	defer n.configuring.Unlock()
+	if len(n.configurations) > 0 || n.open() {
+		return nil
+	}
+	n.settings.Store(s)
+	return n.store.Configure(s.cluster)
+}
+
+// configure takes the settings of a configuration over. If that cannot be, those before go on.
+func (n *node) configure(s *settings) error {
+	n.configuring.Lock()
+	defer n.configuring.Unlock()
+	if err := n.use(s); err != nil {
+		return err
+	}
 	n.configurations = append(n.configurations, s)
-	n.use(s)
+	return nil
 }
 
 // unconfigure forgets the settings of a configuration that has ended. If it was the newest, it has
@@ -195,15 +211,22 @@ func (n *node) unconfigure(s *settings) {
 	defer n.configuring.Unlock()
 	n.configurations = slices.DeleteFunc(n.configurations, func(other *settings) bool { return other == s })
 	if last := len(n.configurations) - 1; last >= 0 && n.settings.Load() == s {
-		n.use(n.configurations[last])
+		if err := n.use(n.configurations[last]); err != nil {
+			s.logger.Error("the cluster stays as the configuration wanted it that has failed", zap.Error(err))
+		}
 	}
 }
 
-func (n *node) use(s *settings) {
+// use makes the node run with settings. The cluster is what can fail.
+func (n *node) use(s *settings) error {
+	if err := n.store.Configure(s.cluster); err != nil {
+		return err
+	}
 	n.settings.Store(s)
 	n.fetch.Configure(s.fetch)
 	n.gateway.Configure(s.gateway)
 	n.certs.limiter.Configure(s.certs)
+	return nil
 }
 
 // open tells whether the store is open.

@@ -33,6 +33,8 @@ type App struct {
 	Leaderless bool
 	// Waiting, if set, is closed when a request is about to wait for something.
 	Waiting chan struct{}
+	// Others is what is done with the cluster.
+	Others *Cluster
 	// Logs has what was logged.
 	Logs *observer.ObservedLogs
 
@@ -65,6 +67,9 @@ func on(store change.Store) *App {
 	core, logs := observer.New(zap.DebugLevel)
 	kek := keyring.NewKEK()
 	return &App{
+		Others: &Cluster{List: []adminext.Member{{
+			ID: "n1", Name: "test", Role: "voter", Leader: true, Self: true, Reachable: true, Version: "dev", Storage: "ok",
+		}}},
 		Store: store, Namespace: resource.DefaultNamespace, Logs: logs, log: zap.New(core),
 		keys: keyring.New(store, keyring.Source{Keys: func() []*keyring.KEK { return []*keyring.KEK{kek} }}),
 	}
@@ -103,14 +108,16 @@ func (a *App) Status(context.Context) (adminext.Status, error) {
 	status := adminext.Status{
 		ID: "n1", Name: "test", Role: "leader", Leader: "n1", Term: db.AppliedTerm(),
 		Index: db.Applied(), Applied: db.Applied(), Hash: db.Hash(),
-		Table:   adminext.TableStatus{Index: db.Applied()},
-		Members: []adminext.Member{{ID: "n1", Name: "test", Role: "voter", Leader: true}},
+		Table: adminext.TableStatus{Index: db.Applied()}, Storage: "ok",
 	}
 	if a.Leaderless {
-		status.Role, status.Leader, status.Members[0].Leader = "follower", "", false
+		status.Role, status.Leader = "follower", ""
 	}
 	return status, nil
 }
+
+// Operations implements [adminext.App].
+func (a *App) Operations() adminext.Cluster { return a.Others }
 
 // Health implements [adminext.App]: every service has one upstream, which is down.
 func (a *App) Health(namespace, service string) (adminext.ServiceHealth, error) {

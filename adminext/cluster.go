@@ -1,0 +1,277 @@
+package adminext
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/dgate-io/caddy-dgate/internal/resource"
+)
+
+// Cluster is what the admin API can do with the cluster that the node is in, or could be in.
+type Cluster interface {
+	// Members are the nodes of the cluster, asked how they are. It takes about a second at most.
+	Members(ctx context.Context) ([]Member, error)
+	// Join makes this node a member of the cluster that has a member at one of the addresses.
+	Join(ctx context.Context, addresses []string) error
+	// Remove takes a member out. It refuses what would leave no majority, unless force is set.
+	Remove(ctx context.Context, id string, force bool) error
+	// Leave takes this node out.
+	Leave(ctx context.Context) error
+	// Transfer makes another member the leader, any that is up to date if none is named.
+	Transfer(ctx context.Context, to string) error
+	// Recover makes a new cluster of this node alone. If last is not 0 and the node's log ends
+	// before it, it is refused.
+	Recover(ctx context.Context, last uint64) error
+	// Backup writes everything that users have stored.
+	Backup(ctx context.Context, w io.Writer) error
+	// Restore replaces everything that users have stored, on all nodes.
+	Restore(ctx context.Context, r io.Reader) error
+	// Token is what another node needs to join: a secret.
+	Token(ctx context.Context) (string, error)
+}
+
+// Member is a node of the cluster.
+type Member struct {
+	// ID is made with the node's data directory, and never used again without it.
+	ID string `json:"id"`
+	// Name is what people call the node.
+	Name string `json:"name"`
+	// Address is where the other nodes reach it, empty for a node on its own.
+	Address string `json:"address"`
+	// Role is one of voter, nonvoter and edge.
+	Role string `json:"role"`
+	// Leader is true for the node that leads.
+	Leader bool `json:"leader"`
+	// Self is true for the node that answers.
+	Self bool `json:"self"`
+	// Reachable is whether the node has answered the one that was asked.
+	Reachable bool `json:"reachable"`
+	// Version is that of DGate on the node.
+	Version string `json:"version"`
+	// Applied is the last entry that the node has applied.
+	Applied uint64 `json:"applied"`
+	// Lag is how many entries that is behind the leader.
+	Lag uint64 `json:"lag"`
+	// Hash is equal on all nodes that have applied the same entries.
+	Hash string `json:"hash"`
+	// LastContact is how long ago the leader has heard of the node, in nanoseconds.
+	LastContact time.Duration `json:"lastContact,omitempty"`
+	// Storage is "ok", or what the node cannot read or write.
+	Storage string `json:"storage"`
+	// Problem says what is wrong otherwise, such as why the node has no vote yet.
+	Problem string `json:"problem,omitempty"`
+}
+
+// maxRequest bounds the bodies of requests about the cluster.
+const maxRequest = 64 << 10
+
+// readRequest reads a body of JSON into to. An empty one changes nothing.
+func (c *call) readRequest(to any) error {
+	data, err := readUpTo(maxRequest, "", c.w, c.r)
+	if err != nil || len(data) == 0 {
+		return err
+	}
+	dec := json.NewDecoder(strings.NewReader(string(data)))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(to); err != nil {
+		return resource.Errorf(resource.BadRequest, "the body is not what it must be: %s", strings.TrimPrefix(err.Error(), "json: "))
+	}
+	return nil
+}
+
+func clusterStatus(c *call) (*reply, error) {
+	status, err := c.fullStatus()
+	if err != nil {
+		return nil, err
+	}
+	return dataReply(http.StatusOK, status, nil), nil
+}
+
+// fullStatus asks the members too, and says what to do next.
+func (c *call) fullStatus() (Status, error) {
+	status, err := c.app.Status(c.r.Context())
+	if err != nil {
+		return Status{}, err
+	}
+	if status.Members, err = c.members(); err != nil {
+		return Status{}, err
+	}
+	status.Next = next(status)
+	return status, nil
+}
+
+func (c *call) members() ([]Member, error) {
+	members, err := c.app.Operations().Members(c.r.Context())
+	if members == nil {
+		members = []Member{}
+	}
+	return members, err
+}
+
+func clusterMembers(c *call) (*reply, error) {
+	members, err := c.members()
+	if err != nil {
+		return nil, err
+	}
+	return jsonReply(http.StatusOK, struct {
+		Count  int      `json:"count"`
+		Data   []Member `json:"data"`
+		Status int      `json:"status_code"`
+	}{len(members), members, http.StatusOK}), nil
+}
+
+func clusterSnapshot(c *call) (*reply, error) {
+	if err := c.app.Snapshot(c.r.Context()); err != nil {
+		return nil, err
+	}
+	return dataReply(http.StatusOK, struct {
+		Applied uint64 `json:"applied"`
+	}{c.db.Applied()}, nil), nil
+}
+
+func clusterJoin(c *call) (*reply, error) {
+	var request struct {
+		Addresses []string `json:"addresses"`
+	}
+	if err := c.readRequest(&request); err != nil {
+		return nil, err
+	}
+	if len(request.Addresses) == 0 {
+		return nil, resource.Errorf(resource.BadRequest, `addresses must name at least one member of the other cluster: {"addresses": ["10.0.0.1:7373"]}`)
+	}
+	c.audit("joins another cluster", zap.Strings("addresses", request.Addresses))
+	return c.done(c.app.Operations().Join(c.r.Context(), request.Addresses))
+}
+
+func clusterLeave(c *call) (*reply, error) {
+	if err := c.readRequest(&struct{}{}); err != nil {
+		return nil, err
+	}
+	c.audit("leaves the cluster")
+	return c.done(c.app.Operations().Leave(c.r.Context()))
+}
+
+func clusterRemove(c *call) (*reply, error) {
+	var request struct {
+		ID    string `json:"id"`
+		Force bool   `json:"force"`
+	}
+	if err := c.readRequest(&request); err != nil {
+		return nil, err
+	}
+	return c.removeMember(request.ID, request.Force)
+}
+
+// deleteMember is for clients of the Rust successor.
+func deleteMember(c *call) (*reply, error) {
+	return c.removeMember(c.key[0], c.r.URL.Query().Get("force") == "true")
+}
+
+func (c *call) removeMember(name string, force bool) (*reply, error) {
+	if name == "" {
+		return nil, resource.Errorf(resource.BadRequest, `id must name the member to remove: {"id": "<id>"}`)
+	}
+	id, err := c.memberID(name)
+	if err != nil {
+		return nil, err
+	}
+	c.audit("removes a member", zap.String("id", id), zap.Bool("force", force))
+	return c.done(c.app.Operations().Remove(c.r.Context(), id, force))
+}
+
+// memberID is the id of the member that has this id, address, or name.
+func (c *call) memberID(name string) (string, error) {
+	members, err := c.members()
+	if err != nil {
+		return "", err
+	}
+	var found, ids []string
+	for _, m := range members {
+		if m.ID == name {
+			return m.ID, nil
+		}
+		if m.Name == name || m.Address == name {
+			found = append(found, m.ID)
+		}
+		ids = append(ids, m.ID)
+	}
+	switch len(found) {
+	case 1:
+		return found[0], nil
+	case 0:
+		return "", resource.Errorf(resource.NotFound, "no member has the id, name or address %q; there are %s", name, strings.Join(ids, ", "))
+	}
+	return "", resource.Errorf(resource.BadRequest, "%q is the name of several members: say which of %s", name, strings.Join(found, ", "))
+}
+
+func clusterTransfer(c *call) (*reply, error) {
+	var request struct {
+		ID string `json:"id"`
+	}
+	if err := c.readRequest(&request); err != nil {
+		return nil, err
+	}
+	if request.ID != "" {
+		var err error
+		if request.ID, err = c.memberID(request.ID); err != nil {
+			return nil, err
+		}
+	}
+	c.audit("hands the lead over", zap.String("to", request.ID))
+	return c.done(c.app.Operations().Transfer(c.r.Context(), request.ID))
+}
+
+func clusterRecover(c *call) (*reply, error) {
+	var request struct {
+		Yes       bool   `json:"yes"`
+		LastIndex uint64 `json:"lastIndex"`
+	}
+	if err := c.readRequest(&request); err != nil {
+		return nil, err
+	}
+	if !request.Yes {
+		return nil, resource.Errorf(resource.BadRequest, "this makes a new cluster of this node alone, with all that is in its log, "+
+			`and shuts the other members out for good: send {"yes": true} if they are lost`)
+	}
+	c.audit("makes a new cluster of this node alone")
+	return c.done(c.app.Operations().Recover(c.r.Context(), request.LastIndex))
+}
+
+// audit logs what somebody has asked for.
+func (c *call) audit(what string, fields ...zap.Field) {
+	c.log.Info("admin API: "+what, append(fields, zap.String("remote", c.r.RemoteAddr))...)
+}
+
+// done answers a change of the cluster with how the node is afterwards.
+func (c *call) done(err error) (*reply, error) {
+	if err != nil {
+		return nil, clash(err)
+	}
+	status, err := c.app.Status(c.r.Context())
+	if err != nil {
+		return nil, err
+	}
+	status.Members, _ = c.members() // it has been done, whether the others answer or not
+	status.Next = next(status)
+	return dataReply(http.StatusOK, status, nil), nil
+}
+
+// clash gives conflicts the status that they have about clusters. Those of resources are answered
+// as the original DGate did.
+func clash(err error) error {
+	if _, own := errors.AsType[*statusError](err); own {
+		return err
+	}
+	switch resource.CodeOf(err) {
+	case resource.Conflict, resource.InUse:
+		return &statusError{http.StatusConflict, err}
+	}
+	return err
+}

@@ -1,0 +1,57 @@
+package adminext
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"net/netip"
+
+	"github.com/dgate-io/caddy-dgate/internal/resource"
+)
+
+// vouchedKey is where a request has that somebody has authenticated it before it came here.
+type vouchedKey struct{}
+
+// vouched marks a request as authenticated.
+func vouched(r *http.Request) *http.Request {
+	return r.WithContext(context.WithValue(r.Context(), vouchedKey{}, true))
+}
+
+// clusterToken answers with what another node needs to join, which is a secret. It is the only
+// endpoint that does, so it is more careful than the others.
+func clusterToken(c *call) (*reply, error) {
+	if !mayHaveSecrets(c.r) {
+		c.audit("refuses to show the join token: the request is neither authenticated nor from this machine")
+		return nil, refuse(http.StatusForbidden, resource.Unauthorized, "the join token is shown on the machine of the node, "+
+			"at Caddy's admin endpoint, or to requests that are authenticated: dgate_admin { token … }, basic_auth or client certificates")
+	}
+	token, err := c.app.Operations().Token(c.r.Context())
+	if err != nil {
+		return nil, clash(err)
+	}
+	c.audit("shows the join token")
+	rep := dataReply(http.StatusOK, struct {
+		Token string `json:"token"`
+	}{token}, nil)
+	rep.header.Set("Cache-Control", "no-store")
+	return rep, nil
+}
+
+// mayHaveSecrets tells whether a request was authenticated, or has certainly come from this
+// machine: over loopback or a unix socket, and through no proxy.
+func mayHaveSecrets(r *http.Request) bool {
+	if done, _ := r.Context().Value(vouchedKey{}).(bool); done || r.TLS != nil && len(r.TLS.VerifiedChains) > 0 {
+		return true
+	}
+	for _, name := range []string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "Via", "X-Real-Ip"} {
+		if r.Header.Get(name) != "" {
+			return false
+		}
+	}
+	local, _ := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
+	if local != nil && local.Network() == "unix" {
+		return true
+	}
+	remote, err := netip.ParseAddrPort(r.RemoteAddr)
+	return err == nil && remote.Addr().Unmap().IsLoopback()
+}

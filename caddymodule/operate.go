@@ -1,0 +1,100 @@
+package caddymodule
+
+import (
+	"context"
+	"io"
+	"slices"
+
+	"github.com/dgate-io/caddy-dgate/adminext"
+	"github.com/dgate-io/caddy-dgate/internal/resource"
+	"github.com/dgate-io/caddy-dgate/raftstorage"
+	"github.com/dgate-io/caddy-dgate/raftstorage/peer"
+)
+
+// operations are what the admin API can do with the cluster. Most of it is the node's.
+type operations struct {
+	*raftstorage.Node
+	app *App
+}
+
+// Operations implements [adminext.App].
+func (a *App) Operations() adminext.Cluster { return operations{a.node.store, a} }
+
+// Members implements [adminext.Cluster]. A node always knows itself.
+func (o operations) Members(ctx context.Context) ([]adminext.Member, error) {
+	found, err := o.Node.Members(ctx)
+	if err != nil {
+		return []adminext.Member{o.self(err.Error())}, nil
+	}
+	members := make([]adminext.Member, len(found))
+	for i, m := range found {
+		members[i] = adminext.Member{
+			ID: m.ID, Name: m.Name, Address: m.Address, Role: string(m.Role), Leader: m.Leader, Self: m.Self, Reachable: m.Reachable,
+			Version: m.Version, Applied: m.Applied, Lag: m.Lag, Hash: m.Hash, LastContact: m.LastContact, Storage: m.Storage, Problem: m.Problem,
+		}
+	}
+	if !slices.ContainsFunc(members, func(m adminext.Member) bool { return m.Self }) {
+		members = append(members, o.self("it is no member"))
+	}
+	return members, nil
+}
+
+// self is this node as a member.
+func (o operations) self(problem string) adminext.Member {
+	s := o.Status()
+	m := adminext.Member{
+		ID: s.ID, Name: s.Name, Address: s.Address, Role: string(raftstorage.Voter), Leader: s.Leader != "" && s.Leader == s.ID, Self: true, Reachable: true,
+		Version: o.app.Version(), Applied: s.Applied, Hash: s.Hash, Storage: storageOf(s), Problem: problem,
+	}
+	if s.Edge {
+		m.Role = string(raftstorage.Edge)
+	}
+	if o.app.cluster == nil {
+		m.Problem = "" // it is alone, as it shall be
+	}
+	return m
+}
+
+// storageOf is "ok", or what a node cannot read or write.
+func storageOf(s raftstorage.Status) string {
+	if s.StorageFailed != "" {
+		return s.StorageFailed
+	}
+	return "ok"
+}
+
+// Backup implements [adminext.Cluster].
+func (o operations) Backup(ctx context.Context, w io.Writer) error {
+	_, err := o.Node.Backup(ctx, w)
+	return err
+}
+
+// Token implements [adminext.Cluster].
+func (o operations) Token(ctx context.Context) (string, error) {
+	cluster := o.app.cluster
+	if cluster == nil || cluster.Secret == nil {
+		return "", resource.Errorf(resource.Conflict, "this node has no cluster secret, so nobody can join it. Put this into its Caddyfile, with what "+
+			"`dgate-cli cluster token --new` prints as DGATE_CLUSTER_SECRET, reload, and ask again: { dgate { cluster { secret {env.DGATE_CLUSTER_SECRET} } } }")
+	}
+	token := peer.Token{Cluster: clusterName(cluster), Secret: cluster.Secret.Text()}
+	members, err := o.Members(ctx)
+	if err != nil {
+		return "", err
+	}
+	for _, m := range members { // this node first, which is certainly there
+		if m.Self && m.Address != "" {
+			token.Addresses = append(token.Addresses, m.Address)
+		}
+	}
+	for _, m := range members {
+		if !m.Self && m.Address != "" && m.Role == string(raftstorage.Voter) {
+			token.Addresses = append(token.Addresses, m.Address)
+		}
+	}
+	if len(token.Addresses) == 0 {
+		return "", resource.Errorf(resource.NoLeader, "this node has no address yet; try again")
+	}
+	return token.String(), nil
+}
+
+var _ adminext.Cluster = operations{}
