@@ -32,8 +32,16 @@ type candidate struct {
 // notAsked is the reach of a candidate that nobody tried to reach.
 const notAsked = "the voters have not tried to reach it yet"
 
-// problem says why a non-voter is not promoted, or "". What costs nothing to know comes first.
-func (c candidate) problem(level int) string {
+// problem says why a non-voter is not promoted, or "".
+func (c candidate) problem(level int, steady time.Duration) string {
+	if p := c.problemBut(level, steady); p != "" {
+		return p
+	}
+	return c.reach
+}
+
+// problemBut is problem for one that the voters were not asked about.
+func (c candidate) problemBut(level int, steady time.Duration) string {
 	switch {
 	case c.contact == 0:
 		return "it does not follow the leader"
@@ -41,12 +49,12 @@ func (c candidate) problem(level int) string {
 		return "it has not reached the leader at its advertised address"
 	case c.level < level:
 		return fmt.Sprintf("it understands level %d and the cluster uses level %d: upgrade it", c.level, level)
-	case c.contact < steadyContact:
+	case c.contact < steady:
 		return "it follows the leader for a moment only"
 	case c.lag >= maxLag:
 		return fmt.Sprintf("it is %d entries behind", c.lag)
 	}
-	return c.reach
+	return ""
 }
 
 // spareProblem is what status says of a server that waits for a voter to go.
@@ -54,7 +62,7 @@ const spareProblem = ""
 
 // promotion picks who becomes a voter next: the id of a server, or "". It also says of each other
 // non-voter why it is none; a spare has no problem. There is one change at a time.
-func promotion(servers []candidate, target, level int) (next string, problems map[string]string) {
+func promotion(servers []candidate, target, level int, steady time.Duration) (next string, problems map[string]string) {
 	problems = map[string]string{}
 	voters := 0
 	var willing []candidate
@@ -70,7 +78,7 @@ func promotion(servers []candidate, target, level int) (next string, problems ma
 		return cmp.Or(cmp.Compare(b.contact, a.contact), cmp.Compare(a.id, b.id))
 	})
 	for _, c := range willing {
-		problem := c.problem(level)
+		problem := c.problem(level, steady)
 		switch {
 		case problem == "" && voters < target && next == "":
 			next = c.id

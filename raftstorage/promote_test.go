@@ -40,7 +40,7 @@ func TestPromotion(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			next, problems := promotion(tt.servers, tt.target, 1)
+			next, problems := promotion(tt.servers, tt.target, 1, steadyContact)
 			if next != tt.next {
 				t.Errorf("next %q, want %q", next, tt.next)
 			}
