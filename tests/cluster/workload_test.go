@@ -1,0 +1,479 @@
+package cluster
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/anishathalye/porcupine"
+)
+
+// collection is where the workload writes its documents.
+const collection = "faults"
+
+// outcome is what a client knows about what it asked for.
+type outcome int
+
+const (
+	done    outcome = iota // it was done, as answered
+	refused                // its condition did not hold
+	never                  // it was not done, and will not be
+	unknown                // it may have been done, or still be done at any time
+)
+
+// workload is clients that write and read documents through the admin API of any node: some
+// documents again and again, as registers with compare and swap, and a new one each time otherwise.
+type workload struct {
+	t       testing.TB
+	nodes   atomic.Pointer[[]*node] // whom the clients ask
+	pace    time.Duration           // between two requests of a client
+	began   time.Time
+	cancel  context.CancelFunc
+	clients sync.WaitGroup
+
+	mu         sync.Mutex
+	acked      sync.Cond
+	history    []porcupine.Operation
+	documents  map[string]string // acknowledged new documents: id → value
+	uncertain  map[string]bool   // new documents that may be there
+	acks       []span            // of all writes that were acknowledged
+	processes  int
+	strange    []string // answers that nobody should get
+	ambiguous  int
+	refusals   map[string]int // of each code
+	unreadable int            // reads without an answer
+}
+
+// span is from a request to its answer, since the workload began.
+type span struct{ call, ack time.Duration }
+
+// hotKeys are the registers.
+var hotKeys = []string{"hot-0", "hot-1", "hot-2", "hot-3"}
+
+// startWorkload starts clients, about 200 requests a second together.
+func startWorkload(t testing.TB, nodes []*node, clients int) *workload {
+	t.Helper()
+	w := &workload{
+		t: t, pace: time.Duration(clients) * 5 * time.Millisecond, began: time.Now(),
+		documents: map[string]string{}, uncertain: map[string]bool{}, refusals: map[string]int{},
+	}
+	w.acked.L = &w.mu
+	w.use(nodes)
+	var ctx context.Context
+	ctx, w.cancel = context.WithCancel(context.Background())
+	for range clients {
+		w.clients.Go(func() { w.client(ctx) })
+	}
+	t.Cleanup(w.stop)
+	return w
+}
+
+// use says whom the clients ask from now on.
+func (w *workload) use(nodes []*node) {
+	nodes = slices.Clone(nodes)
+	w.nodes.Store(&nodes)
+}
+
+// stop ends the clients when each has its answer.
+func (w *workload) stop() {
+	w.cancel()
+	w.clients.Wait()
+}
+
+// session is what a client remembers.
+type session struct {
+	*workload
+	name int
+	next int
+	seen map[string]version // of registers
+}
+
+// version is a value and the entity tag that it had. The zero value is that of no document.
+type version struct{ value, tag string }
+
+// client sends one request after the other.
+func (w *workload) client(ctx context.Context) {
+	s := &session{workload: w, name: w.process(), seen: map[string]version{}}
+	tick := time.NewTicker(w.pace)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+		nodes := *w.nodes.Load()
+		n, key := nodes[rand.IntN(len(nodes))], hotKeys[rand.IntN(len(hotKeys))]
+		switch rand.IntN(10) {
+		case 0, 1, 2, 3:
+			s.create(n)
+		case 4, 5, 6:
+			s.read(n, key)
+		case 7:
+			s.write(n, key)
+		default:
+			s.swap(n, key)
+		}
+	}
+}
+
+// process is a name for a client. One that does not know what came of its request gets a new one, as
+// in a history each does one thing at a time.
+func (w *workload) process() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.processes++
+	return w.processes - 1
+}
+
+// value is one that no other write has.
+func (s *session) value() string {
+	s.next++
+	return fmt.Sprintf("%d.%d", s.name, s.next)
+}
+
+// create writes a document of its own.
+func (s *session) create(n *node) {
+	value := s.value()
+	id := "new-" + value
+	out, _ := s.put(n, id, value, "If-None-Match", "*")
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch out {
+	case done:
+		s.documents[id] = value
+	case unknown:
+		s.uncertain[id] = true
+	case refused:
+		s.strange = append(s.strange, "the new document "+id+" is there already")
+	case never:
+	}
+}
+
+// write writes a register without a condition.
+func (s *session) write(n *node, key string) {
+	in := operation{kind: write, key: key, value: s.value()}
+	call := time.Since(s.began)
+	out, tag := s.put(n, key, in.value)
+	s.record(in, call, out, "")
+	if out == done {
+		s.seen[key] = version{in.value, tag}
+	}
+}
+
+// swap writes a register if it is as this client has seen it last.
+func (s *session) swap(n *node, key string) {
+	old := s.seen[key]
+	condition := []string{"If-Match", old.tag}
+	if old.value == "" {
+		condition = []string{"If-None-Match", "*"}
+	}
+	in := operation{kind: swap, key: key, old: old.value, value: s.value()}
+	call := time.Since(s.began)
+	out, tag := s.put(n, key, in.value, condition...)
+	s.record(in, call, out, "")
+	switch out {
+	case done:
+		s.seen[key] = version{in.value, tag}
+	case refused, unknown: // look again before the next time
+		s.read(n, key)
+	case never:
+	}
+}
+
+// read reads what a register is now.
+func (s *session) read(n *node, key string) {
+	in := operation{kind: read, key: key}
+	call := time.Since(s.began)
+	got, err := s.get(n, key)
+	if err != nil {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.unreadable++
+		return
+	}
+	s.record(in, call, done, got.value)
+	s.seen[key] = got
+}
+
+// record adds an operation to the history.
+func (s *session) record(in operation, call time.Duration, out outcome, value string) {
+	if out == never {
+		return
+	}
+	op := porcupine.Operation{
+		ClientId: s.name, Input: in, Call: int64(call), Output: result{out, value}, Return: int64(time.Since(s.began)),
+	}
+	if out == unknown {
+		op.Return = forever
+		s.name = s.process()
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.history = append(s.history, op)
+}
+
+// The time that a client waits. A node gives up before.
+const patience = 20 * time.Second
+
+// put writes a document and says what is known then.
+func (s *session) put(n *node, id, value string, condition ...string) (out outcome, tag string) {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	call := time.Since(s.began)
+	a, err := n.ask(ctx, http.MethodPut, documentPath(id), quote(value), condition...)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case err != nil && refusedToConnect(err):
+		return never, ""
+	case err != nil:
+		s.ambiguous++
+		return unknown, ""
+	case a.status/100 == 2:
+		s.acks = append(s.acks, span{call, time.Since(s.began)})
+		s.acked.Broadcast()
+		return done, a.header.Get("ETag")
+	case a.status == http.StatusPreconditionFailed:
+		return refused, ""
+	}
+	s.refusals[a.code()]++
+	switch a.code() {
+	case "no_leader", "overloaded":
+		return never, ""
+	case "outcome_unknown", "index_timeout":
+		s.ambiguous++
+		return unknown, ""
+	}
+	s.strange = append(s.strange, fmt.Sprintf("PUT %s on %s: %s", id, n.name, a))
+	s.ambiguous++
+	return unknown, ""
+}
+
+// errUnanswered is why a read has no value.
+var errUnanswered = errors.New("no answer")
+
+// get reads a document, and all that was agreed on before.
+func (s *session) get(n *node, id string) (v version, err error) {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	a, err := n.ask(ctx, http.MethodGet, documentPath(id)+"?consistency=strong", "")
+	switch {
+	case err != nil:
+		return v, err
+	case a.status == http.StatusNotFound && a.code() == "not_found":
+		return v, nil
+	case a.status == http.StatusOK:
+		value, err := valueOf(a.body)
+		return version{value, a.header.Get("ETag")}, err
+	}
+	if code := a.code(); code != "no_leader" && code != "overloaded" && code != "index_timeout" && code != "outcome_unknown" {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.strange = append(s.strange, fmt.Sprintf("GET %s on %s: %s", id, n.name, a))
+	}
+	return v, errUnanswered
+}
+
+// refusedToConnect tells whether a request cannot have arrived.
+func refusedToConnect(err error) bool {
+	op, ok := errors.AsType[*net.OpError](err)
+	return ok && op.Op == "dial"
+}
+
+func documentPath(id string) string {
+	return "/api/v1/document/default/" + collection + "/" + id
+}
+
+func quote(s string) string {
+	text, _ := json.Marshal(s) // a string always has a JSON form
+	return string(text)
+}
+
+// valueOf is the data of a document as the admin API answers it.
+func valueOf(body []byte) (value string, err error) {
+	var doc struct{ Data struct{ Data string } }
+	err = json.Unmarshal(body, &doc)
+	return doc.Data.Data, err
+}
+
+// now is the time of the workload.
+func (w *workload) now() time.Duration { return time.Since(w.began) }
+
+// resumed waits for an answer to a write that was sent after a time, and returns the longest time
+// without any answer to a write between then and now.
+func (w *workload) resumed(since time.Duration) time.Duration {
+	w.t.Helper()
+	timeout := time.AfterFunc(patience*3, func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.acked.Broadcast()
+	})
+	defer timeout.Stop()
+	late := w.now() + patience*3
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for {
+		if slices.ContainsFunc(w.acks, func(a span) bool { return a.call >= since }) {
+			return longestPause(w.acks, since, w.now())
+		}
+		if w.now() >= late {
+			w.t.Fatalf("no write was answered for %v", patience*3)
+		}
+		w.acked.Wait()
+	}
+}
+
+// more waits until so many more writes have been answered.
+func (w *workload) more(count int) {
+	w.t.Helper()
+	w.mu.Lock()
+	have := len(w.acks)
+	w.mu.Unlock()
+	if err := await(patience*3, func() error {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		if got := len(w.acks) - have; got < count {
+			return fmt.Errorf("%d writes were answered, want %d", got, count)
+		}
+		return nil
+	}); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// pause returns the longest time without any answer to a write between two times.
+func (w *workload) pause(from, to time.Duration) time.Duration {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return longestPause(w.acks, from, to)
+}
+
+// longestPause is the longest time in an interval that has no end of a span.
+func longestPause(acks []span, from, to time.Duration) time.Duration {
+	var times []time.Duration
+	for _, a := range acks {
+		if a.ack > from && a.ack < to {
+			times = append(times, a.ack)
+		}
+	}
+	slices.Sort(times)
+	longest := time.Duration(0)
+	last := from
+	for _, t := range append(times, to) {
+		longest, last = max(longest, t-last), t
+	}
+	return longest
+}
+
+// latencies are how long the answered writes between two times took, shortest first.
+func (w *workload) latencies(from, to time.Duration) []time.Duration {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var all []time.Duration
+	for _, a := range w.acks {
+		if a.call >= from && a.ack < to {
+			all = append(all, a.ack-a.call)
+		}
+	}
+	slices.Sort(all)
+	return all
+}
+
+// check ends the workload, and fails the test if an acknowledged document is not on every node as it
+// was written, if what the clients saw cannot have happened in one order, or if a node gave an answer
+// that it never should.
+func (w *workload) check(nodes []*node) {
+	w.t.Helper()
+	w.stop()
+	s := &session{workload: w, name: w.process(), seen: map[string]version{}}
+	for _, n := range nodes { // the last words about the registers
+		for _, key := range hotKeys {
+			s.read(n, key)
+		}
+	}
+	lost := 0
+	for _, n := range nodes {
+		lost += w.lost(n)
+	}
+	operations := len(w.history)
+	verdict := w.linearizable()
+	w.t.Logf("%d new documents acknowledged, %d lost; %d operations on registers, %s; %d without a known outcome, answers: %v",
+		len(w.documents), lost, operations, verdict, w.ambiguous, w.refusals)
+	slices.Sort(w.strange)
+	for i, answer := range slices.Compact(w.strange) {
+		if i == 10 {
+			w.t.Errorf("and %d more", len(w.strange)-i)
+			break
+		}
+		w.t.Error(answer)
+	}
+	if len(w.documents) == 0 {
+		w.t.Error("no document was written at all")
+	}
+}
+
+// lost is how many documents are not on a node as they should be.
+func (w *workload) lost(n *node) int {
+	w.t.Helper()
+	have, err := n.documents(collection)
+	if err != nil {
+		w.t.Errorf("read documents back: %v", err)
+		return len(w.documents)
+	}
+	lost := 0
+	for _, id := range slices.Sorted(maps.Keys(w.documents)) {
+		if got, want := have[id], w.documents[id]; got != want {
+			if lost++; lost <= 5 {
+				w.t.Errorf("%s has %q as document %s, which was answered as written with %q", n.name, got, id, want)
+			}
+		}
+	}
+	for id := range have {
+		if _, acked := w.documents[id]; strings.HasPrefix(id, "new-") && !acked && !w.uncertain[id] {
+			w.t.Errorf("%s has document %s, which was answered as not written", n.name, id)
+		}
+	}
+	return lost
+}
+
+// documents reads all documents of a collection of strings.
+func (n *node) documents(collection string) (map[string]string, error) {
+	const page = 1000
+	all := map[string]string{}
+	for offset := 0; ; offset += page {
+		a, err := n.want(http.MethodGet, fmt.Sprintf("/api/v1/document/default/%s?limit=%d&offset=%d", collection, page, offset), "")
+		if err != nil {
+			return nil, err
+		}
+		var got struct {
+			Data []struct {
+				ID   string
+				Data json.RawMessage
+			}
+		}
+		if err := json.Unmarshal(a.body, &got); err != nil {
+			return nil, fmt.Errorf("documents of %s: %w in %s", n.name, err, a)
+		}
+		for _, doc := range got.Data {
+			var value string
+			if json.Unmarshal(doc.Data, &value) == nil {
+				all[doc.ID] = value
+			}
+		}
+		if len(got.Data) < page {
+			return all, nil
+		}
+	}
+}
