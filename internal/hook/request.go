@@ -47,6 +47,8 @@ func (v *requestView) Get(key string) goja.Value {
 		return f.c.str(r.Proto)
 	case "contentLength":
 		return f.c.rt.ToValue(r.ContentLength)
+	case "tls":
+		return f.tls()
 	case "body": // the successor's spelling of readBody, as text
 		data := f.s.body.read(f)
 		return f.c.rt.ToValue(string(data))
@@ -79,7 +81,7 @@ func (v *requestView) Set(key string, val goja.Value) bool {
 		s.setQuery(f.queryFrom(val))
 	case "body":
 		s.body.write(f, val)
-	case "headers", "remoteAddress", "proto", "contentLength":
+	case "headers", "remoteAddress", "proto", "contentLength", "tls":
 		f.vm.ThrowType("request.%s is read-only", key)
 	default:
 		if f.c.request.Has(key) {
@@ -136,7 +138,7 @@ func (v *requestView) Has(key string) bool {
 	if slices.Contains(requestKeys, key) {
 		return true
 	}
-	return key == "body" || f.c.request.Has(key) || f.requestBag.own(f, &f.s.bags().request, key)
+	return key == "body" || key == "tls" || f.c.request.Has(key) || f.requestBag.own(f, &f.s.bags().request, key)
 }
 
 // Delete implements goja.DynamicObject.

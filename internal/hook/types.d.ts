@@ -106,6 +106,8 @@ declare namespace DGate {
 		readonly proto: string;
 		/** The length of the body in bytes, -1 if it is not known. */
 		readonly contentLength: number;
+		/** How the client is connected; undefined without TLS. JSON.stringify leaves it out. */
+		readonly tls?: RequestTLS;
 		/** The body as text. Can be set. */
 		body: any;
 		/** The whole body. It can be read again, and is still sent on. Throws if it is larger than the limit. */
@@ -116,6 +118,34 @@ declare namespace DGate {
 		writeBody(body: Bytes): void;
 		/** Replaces the body by JSON, and sets its type. */
 		writeJson(value: any): void;
+	}
+
+	/** The TLS connection of a client. */
+	interface RequestTLS {
+		/** The version, "tls1.2" or "tls1.3". */
+		readonly version: string;
+		/** The cipher suite, such as "TLS_AES_128_GCM_SHA256". */
+		readonly cipher: string;
+		/** The name that the client has asked for, "" if it has not. */
+		readonly sni: string;
+		/** The protocol that was agreed on: "http/1.1", "h2", "h3", or "". */
+		readonly proto: string;
+		/** The certificate of the client, if it has one and it was verified; otherwise null. */
+		readonly client: ClientCertificate | null;
+	}
+
+	/** A certificate that a client has proved to have, of an authority that the site trusts. */
+	interface ClientCertificate {
+		/** The subject, such as "CN=alice,O=example". */
+		readonly subject: string;
+		/** The issuer, likewise. */
+		readonly issuer: string;
+		/** The names, mail addresses, IP addresses and URIs that it is for. */
+		readonly sans: string[];
+		/** The SHA-256 of the certificate, as hexadecimal digits. */
+		readonly fingerprint: string;
+		/** The serial number, as hexadecimal digits. */
+		readonly serial: string;
 	}
 
 	/** The answer that a script gives itself. Once it has sent something, the upstream is not called. */
