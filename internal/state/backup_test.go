@@ -130,6 +130,9 @@ func TestRestoreIntoAnotherCluster(t *testing.T) {
 	if _, resync, err := sub.Next(context.Background()); !resync || err != nil {
 		t.Errorf("subscribers are not told: %v %v", resync, err)
 	}
+	if r, ok, err := to.LastRestore(); !ok || err != nil || r.ID != "r" || r.ClusterID != "old" || r.Index != from.index || !r.Taken.Equal(testTime) {
+		t.Errorf("last restore: %+v %v %v", r, ok, err)
+	}
 	// References and claims are those of the backup.
 	if o := to.apply(del("service", "moved")); resource.CodeOf(o.Err) != resource.InUse {
 		t.Errorf("delete of what a restored route needs: %v", o.Err)

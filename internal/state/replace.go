@@ -245,6 +245,9 @@ func (r *replacement) fill(tx *bolt.Tx, backup meta) error {
 	if err := danglingRefs(l.tx); err != nil {
 		return err
 	}
+	if err := r.note(l.tx, backup); err != nil {
+		return err
+	}
 	r.describe(backup)
 	b := &batch{tx: l.tx, meta: r.meta}
 	if err := b.remember(r.cmd.ID, &r.outcome); err != nil {
@@ -285,6 +288,9 @@ func (r *replacement) keep(l *loader, tx *bolt.Tx) error {
 			continue
 		}
 		err := kind.ForEach(func(k, v []byte) error {
+			if name == Setting && bytes.Equal(k, itemKey(restoredKey)) {
+				return nil
+			}
 			return l.add(sectionResource, bytes.Join([][]byte{[]byte(name), k}, []byte{0}), v)
 		})
 		if err != nil {

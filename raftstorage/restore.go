@@ -1,0 +1,242 @@
+package raftstorage
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/dgate-io/caddy-dgate/internal/resource"
+	"github.com/dgate-io/caddy-dgate/internal/state"
+)
+
+const (
+	// maxBackup bounds a backup that is restored, in bytes.
+	maxBackup = 4 << 30
+	// partsInFlight is how many parts of one are proposed at once.
+	partsInFlight = 4
+	// restorePatience is how long one part, or the end of restoring, is tried again.
+	restorePatience = time.Minute
+	// partsAge is after how long the parts of a backup are those of a restore that was given up.
+	partsAge = 2 * time.Minute
+	// partsAtOnce is how many of them are deleted by one command.
+	partsAtOnce = 500
+)
+
+// Restore replaces what users own, on all nodes, by what a backup has. Members, sessions, locks and
+// settings of this cluster stay, and so does its id; the encryption keys of the backup are needed to
+// read its secrets. It works on any node, and takes a majority of the voters.
+//
+// The backup is read to its end and verified before anything happens. Then it is brought into the
+// log in parts, and one last command restores it everywhere; without that nothing has changed. The
+// error has a code: validation_failed for what is no sound backup, too_large above 4 GiB, conflict
+// if another one is being restored, and those of [Node.Propose].
+func (n *Node) Restore(ctx context.Context, r io.Reader) error {
+	s, err := n.current()
+	if err != nil {
+		return err
+	}
+	if err := s.writable(); err != nil {
+		return err
+	}
+	f, err := newSpool(s.cfg.Dir)
+	if err != nil {
+		return fmt.Errorf("restore: %w", err)
+	}
+	err = n.restoreFrom(ctx, s, f, r)
+	return errors.Join(err, f.discard())
+}
+
+// restoreFrom spools a backup, verifies it, and restores it.
+func (n *Node) restoreFrom(ctx context.Context, s *store, f *spool, r io.Reader) error {
+	sum := sha256.New()
+	size, err := io.Copy(io.MultiWriter(&stoppable{withContext(ctx, f), s.stop}, sum), io.LimitReader(r, maxBackup+1))
+	switch {
+	case err != nil:
+		return fmt.Errorf("restore: %w", err)
+	case size > maxBackup:
+		return resource.Errorf(resource.TooLarge, "a backup must not be larger than %d bytes", maxBackup)
+	}
+	header, counts, err := verifyBackup(f)
+	if err != nil {
+		return err
+	}
+	id := randomHex(8)
+	restore := &state.Restore{ID: id}
+	sum.Sum(restore.Sum[:0])
+	if err := n.Barrier(ctx); err != nil {
+		return fmt.Errorf("restore: %w", err)
+	}
+	if err := s.clearParts(ctx); err != nil {
+		return fmt.Errorf("restore: %w", err)
+	}
+	err = s.sendParts(ctx, restore, f)
+	if err == nil {
+		err = n.endRestore(ctx, s, restore)
+	}
+	if err != nil {
+		s.dropParts(id)
+		return fmt.Errorf("restore: %w", err)
+	}
+	s.log().Warn("a backup was restored: everything is as it was then",
+		zap.String("cluster", header.ClusterID), zap.Uint64("index", header.Index), zap.Time("taken", header.Taken), zap.Any("resources", counts))
+	return nil
+}
+
+// ageMagic is how files begin that age has encrypted.
+const ageMagic = "age-encryption.org/"
+
+// verifyBackup reads a backup to its end, and goes back to its beginning.
+func verifyBackup(f *spool) (header state.SnapshotHeader, counts map[string]int, err error) {
+	start := make([]byte, len(ageMagic))
+	n, err := f.ReadAt(start, 0)
+	switch {
+	case err != nil && !errors.Is(err, io.EOF):
+		return header, nil, fmt.Errorf("restore: %w", err)
+	case n == 0:
+		return header, nil, resource.Errorf(resource.ValidationFailed, "the backup is empty")
+	case bytes.Equal(start, []byte(ageMagic)):
+		return header, nil, resource.Errorf(resource.ValidationFailed, "the backup is encrypted with age: decrypt it first, dgate-cli restore does so with --identity")
+	}
+	if _, err := f.Seek(0, io.SeekStart); err != nil {
+		return header, nil, fmt.Errorf("restore: %w", err)
+	}
+	header, counts, err = state.VerifyBackup(f)
+	if err != nil {
+		return header, nil, &resource.Error{Code: resource.ValidationFailed, Message: "nothing was restored: " + err.Error(), Err: err}
+	}
+	if _, err := f.Seek(0, io.SeekStart); err != nil {
+		return header, nil, fmt.Errorf("restore: %w", err)
+	}
+	return header, counts, nil
+}
+
+// sendParts brings a backup into the log.
+func (s *store) sendParts(ctx context.Context, restore *state.Restore, r io.Reader) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var wg sync.WaitGroup
+	slots := make(chan struct{}, partsInFlight)
+	for number := 0; ctx.Err() == nil; number++ {
+		part := make([]byte, state.PartSize)
+		n, err := io.ReadFull(r, part)
+		if n > 0 {
+			slots <- struct{}{}
+			wg.Go(func() {
+				defer func() { <-slots }()
+				err := s.insist(ctx, func(ctx context.Context) error {
+					_, err := s.propose(ctx, state.Command{Ops: []state.Op{restore.PutPart(number, part[:n])}})
+					return err
+				})
+				if err != nil {
+					cancel(err)
+				}
+			})
+		}
+		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+			break
+		}
+		if err != nil {
+			cancel(err)
+		}
+	}
+	wg.Wait()
+	return context.Cause(ctx)
+}
+
+// insist tries what may be done twice, while there is hope.
+func (s *store) insist(ctx context.Context, do func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, restorePatience)
+	defer cancel()
+	for {
+		err := do(ctx)
+		code := resource.CodeOf(err)
+		if err == nil || code != resource.NoLeader && code != resource.OutcomeUnknown && code != resource.Overloaded {
+			return err
+		}
+		select {
+		case <-time.After(s.cfg.timing.retry):
+		case <-ctx.Done():
+			return err
+		case <-s.stop:
+			return closedError()
+		}
+	}
+}
+
+// endRestore has all nodes restore what is in the log. One that takes longer than a proposal may is
+// found in the state.
+func (n *Node) endRestore(ctx context.Context, s *store, restore *state.Restore) error {
+	return s.insist(ctx, func(ctx context.Context) error {
+		_, err := s.propose(ctx, state.Command{Restore: restore})
+		if err == nil || resource.CodeOf(err) == resource.ValidationFailed {
+			return err
+		}
+		if current := n.Barrier(ctx); current != nil {
+			return err
+		}
+		if last, found, problem := s.db.LastRestore(); problem == nil && found && last.ID == restore.ID {
+			return nil // it was this one
+		}
+		return err
+	})
+}
+
+// clearParts removes what is left of backups whose restoring was given up, and refuses to disturb
+// one that goes on.
+func (s *store) clearParts(ctx context.Context) error {
+	var old []state.Op
+	err := s.db.View(func(r *state.Reader) error {
+		for rec, err := range r.List(state.Part, "") {
+			if err != nil {
+				return err
+			}
+			if time.Since(rec.UpdatedAt) < partsAge {
+				return resource.Errorf(resource.Conflict, "another backup is being restored; try again in %d minutes", partsAge/time.Minute)
+			}
+			old = append(old, state.Delete(rec.Key, state.Condition{}))
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return s.deleteParts(ctx, old)
+}
+
+// dropParts removes what a restore that failed has brought into the log; if that fails too, the next
+// one does it.
+func (s *store) dropParts(id string) {
+	ctx, cancel := context.WithTimeout(context.Background(), s.cfg.timing.propose)
+	defer cancel()
+	var own []state.Op
+	err := s.db.View(func(r *state.Reader) error {
+		for rec, err := range r.List(state.Part, id) {
+			if err != nil {
+				return err
+			}
+			own = append(own, state.Delete(rec.Key, state.Condition{}))
+		}
+		return nil
+	})
+	if err = errors.Join(err, s.deleteParts(ctx, own)); err != nil {
+		s.log().Warn("parts of a backup that was not restored stay until the next one", zap.Error(err))
+	}
+}
+
+func (s *store) deleteParts(ctx context.Context, ops []state.Op) error {
+	for len(ops) > 0 {
+		n := min(partsAtOnce, len(ops))
+		if _, err := s.propose(ctx, state.Command{Ops: ops[:n]}); err != nil {
+			return err
+		}
+		ops = ops[n:]
+	}
+	return nil
+}
