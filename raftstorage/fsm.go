@@ -32,11 +32,11 @@ func (f *fsm) ApplyBatch(logs []*raft.Log) []any {
 	haltedBefore := f.s.db.Halted() != nil
 	var outcomes []state.Outcome
 	f.s.guard.retry("write state", func() error {
-		outcomes = f.s.db.Apply(entries)
-		for _, o := range outcomes {
+		for _, o := range f.s.db.Apply(entries[len(outcomes):]) {
 			if storage := new(state.StorageError); errors.As(o.Err, &storage) {
-				return storage
+				return storage // and so are all after it
 			}
+			outcomes = append(outcomes, o)
 		}
 		return nil
 	})
@@ -69,7 +69,11 @@ func (f *fsm) Snapshot() (raft.FSMSnapshot, error) {
 
 // Restore implements raft.FSM. Raft calls it when a leader sends a snapshot.
 func (f *fsm) Restore(r io.ReadCloser) error {
-	return errors.Join(f.s.db.Restore(r), r.Close())
+	err := errors.Join(f.s.db.Restore(r), r.Close())
+	if err == nil {
+		f.s.upkeep.snapshotTaken(f.s.db.Applied())
+	}
+	return err
 }
 
 // fsmSnapshot is a snapshot on its way to its file.

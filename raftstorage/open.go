@@ -169,7 +169,12 @@ func (s *store) checkTogether() error {
 	}
 	for i := first; i <= last && i > 0; i++ {
 		var entry raft.Log
-		if err := s.guard.GetLog(i, &entry); err != nil {
+		err := s.guard.GetLog(i, &entry)
+		if errors.Is(err, raft.ErrLogNotFound) && i <= snapshot {
+			i = snapshot // a snapshot that came from a leader stands for what was never here
+			continue
+		}
+		if err != nil {
 			return damagedLog(s.cfg, fmt.Errorf("entry %d: %w", i, err))
 		}
 		if entry.Index != i {
