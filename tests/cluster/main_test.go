@@ -7,7 +7,7 @@ import (
 	"github.com/dgate-io/caddy-dgate/tests/harness"
 )
 
-func TestMain(m *testing.M) { harness.Main(m) }
+func TestMain(m *testing.M) { harness.MainWith(m, map[string]func(){"lock-node": lockNode}) }
 
 // long tells whether the tests are to take their time.
 var long = os.Getenv("DGATE_FAULTS") == "long"

@@ -215,14 +215,14 @@ func (n *node) want(method, path, body string, header ...string) (*answer, error
 
 // status is what /dgate/cluster/status says.
 type status struct {
-	ID, ClusterID, Name, Role, Leader string
-	Term, Index, Applied              uint64
-	Hash                              string
-	FaultTolerance                    int
-	Members                           []member
-	Joining, StorageFailed            string
-	Storage                           json.RawMessage
-	Next                              []string
+	ID, ClusterID, Name, Role, Leader  string
+	Term, Index, Applied               uint64
+	Hash                               string
+	FaultTolerance                     int
+	Members                            []member
+	Joining, Storage, Diverged, Halted string
+	Removed, Superseded                bool
+	Next                               []string
 }
 
 // member is one of the members in there.

@@ -51,6 +51,8 @@ type Caddy struct {
 	Dir string
 	// Caddyfile is the file to run.
 	Caddyfile string
+	// Program is the Caddy that [Caddy.Start] runs. Default: the one that is tested.
+	Program string
 
 	env   map[string]string
 	ports Ports
@@ -190,7 +192,7 @@ func (c *Caddy) start(ctx context.Context) error {
 	defer stop()
 
 	password := rand.Text()
-	args := slices.Concat(c.enter, []string{"caddy", "run", "--config", c.Caddyfile, "--adapter", "caddyfile", "--pingback", l.Addr().String()})
+	args := slices.Concat(c.enter, []string{cmp.Or(c.Program, "caddy"), "run", "--config", c.Caddyfile, "--adapter", "caddyfile", "--pingback", l.Addr().String()})
 	cmd := c.Command(context.WithoutCancel(ctx), args[0], args[1:]...)
 	cmd.Stdin = strings.NewReader(password)
 	p, err := startProcess(cmd, c.logFile())

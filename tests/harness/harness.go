@@ -19,6 +19,7 @@ package harness
 
 import (
 	"context"
+	"maps"
 	"os"
 	"testing"
 	"time"
@@ -37,13 +38,19 @@ import (
 const Patience = 60 * time.Second
 
 // Main runs the tests of a package. The commands "caddy" and "dgate-cli" are on their PATH.
-func Main(m *testing.M) {
-	testscript.Main(m, map[string]func(){
-		"caddy": caddycmd.Main,
-		"dgate-cli": func() {
-			os.Exit(cli.Run(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
-		},
-	})
+func Main(m *testing.M) { MainWith(m, nil) }
+
+// MainWith is Main with more commands.
+func MainWith(m *testing.M, more map[string]func()) {
+	commands := maps.Clone(more)
+	if commands == nil {
+		commands = map[string]func(){}
+	}
+	commands["caddy"] = caddycmd.Main
+	commands["dgate-cli"] = func() {
+		os.Exit(cli.Run(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+	}
+	testscript.Main(m, commands)
 }
 
 // patient is the context for one step of a test.

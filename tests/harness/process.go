@@ -33,6 +33,25 @@ func startProcess(cmd *exec.Cmd, log string) (*process, error) {
 	return p, nil
 }
 
+// Process is a command that was started by [Run].
+type Process struct{ p *process }
+
+// Run starts a command that appends what it says to a file, and ends with the test binary at the
+// latest.
+func Run(cmd *exec.Cmd, log string) (*Process, error) {
+	p, err := startProcess(cmd, log)
+	if err != nil {
+		return nil, err
+	}
+	return &Process{p}, nil
+}
+
+// Signal sends a signal to the process.
+func (p *Process) Signal(signal os.Signal) error { return p.p.cmd.Process.Signal(signal) }
+
+// Kill ends the process and what it started, and returns when it has ended.
+func (p *Process) Kill() { p.p.kill() }
+
 // wait tells whether the process has ended before ctx was done.
 func (p *process) wait(ctx context.Context) bool {
 	select {
