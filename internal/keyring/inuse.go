@@ -1,6 +1,7 @@
 package keyring
 
 import (
+	"bytes"
 	"slices"
 
 	"github.com/dgate-io/caddy-dgate/internal/resource"
@@ -31,7 +32,21 @@ func users(db *state.DB) (map[string]resource.Key, error) {
 				}
 			}
 		}
+		for rec, err := range r.List(state.File, "") {
+			if err != nil {
+				return err
+			}
+			if text, ok := bytes.CutPrefix(rec.Data, sealedFile); ok {
+				if s, ok := parseSealed(string(text)); ok {
+					found[s.dataKey] = rec.Key
+				}
+			}
+		}
 		return nil
 	})
 	return found, err
 }
+
+// sealedFile is what a value of the certificate storage begins with if a sealed value follows; see
+// package certstore.
+var sealedFile = []byte("s")

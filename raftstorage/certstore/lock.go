@@ -1,0 +1,94 @@
+package certstore
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/dgate-io/caddy-dgate/internal/resource"
+	"github.com/dgate-io/caddy-dgate/raftstorage"
+)
+
+// LockPrefix is what the names of locks begin with that certmagic asks for.
+const LockPrefix = "cert/"
+
+// held are the locks that this node has, which are given back by name only.
+type held struct {
+	mu     sync.Mutex
+	byName map[string][]*raftstorage.Lock
+}
+
+// Lock implements [certmagic.Storage]. It waits for as long as ctx lasts; without a leader it fails
+// after 5 s. Other nodes can have the lock when this one is not heard of for 20 s.
+func (s *Storage) Lock(ctx context.Context, name string) error {
+	k, err := s.node.Lock(ctx, LockPrefix+name)
+	if err != nil {
+		return err
+	}
+	s.locks.add(name, k)
+	return nil
+}
+
+// TryLock implements [certmagic.TryLocker].
+func (s *Storage) TryLock(ctx context.Context, name string) (bool, error) {
+	k, err := s.node.TryLock(ctx, LockPrefix+name)
+	if k == nil || err != nil {
+		return false, err
+	}
+	s.locks.add(name, k)
+	return true, nil
+}
+
+// Unlock implements [certmagic.Storage]. It is no error if the lock was lost meanwhile, or the store
+// is closed, and takes at most 2 s: what cannot be given back by then is in the background.
+func (s *Storage) Unlock(ctx context.Context, name string) error {
+	k := s.locks.take(name)
+	if k == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, unlockTimeout)
+	defer cancel()
+	return k.Unlock(ctx)
+}
+
+// RenewLockLease implements [certmagic.LockLeaseRenewer]. Locks last for as long as the node that has
+// them is there, so there is nothing to renew. The error says that the lock is lost.
+func (s *Storage) RenewLockLease(_ context.Context, name string, _ time.Duration) error {
+	s.locks.mu.Lock()
+	defer s.locks.mu.Unlock()
+	for _, k := range s.locks.byName[name] {
+		if k.Context().Err() == nil {
+			return nil
+		}
+	}
+	return &resource.Error{Code: resource.Conflict, Message: fmt.Sprintf("the lock %s is not held any more", name)}
+}
+
+func (h *held) add(name string, k *raftstorage.Lock) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.byName == nil {
+		h.byName = map[string][]*raftstorage.Lock{}
+	}
+	h.byName[name] = append(h.byName[name], k)
+}
+
+// take finds the lock that is given back. If one was lost and somebody else on this node has got it
+// since, the lost one goes first: both callers will come.
+func (h *held) take(name string) *raftstorage.Lock {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	locks := h.byName[name]
+	if len(locks) == 0 {
+		return nil
+	}
+	k := locks[0]
+	if locks = slices.Delete(locks, 0, 1); len(locks) == 0 {
+		delete(h.byName, name)
+	} else {
+		h.byName[name] = locks
+	}
+	return k
+}
