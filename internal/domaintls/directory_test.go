@@ -238,4 +238,3 @@ func BenchmarkUpdate(b *testing.B) {
 		d.Update(slices.Values(domains))
 	}
 }
-

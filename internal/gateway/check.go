@@ -24,7 +24,9 @@ func (g *Gateway) Check(ctx context.Context, db *state.DB, changes []change.Chan
 		return nil, err
 	}
 	warnings, err = c.compile(ctx)
-	return append(warnings, domainWarnings(changes, time.Now())...), err
+	warnings = append(warnings, domainWarnings(changes)...)
+	more, wrong := checkDates(db, changes, time.Now())
+	return append(warnings, more...), errors.Join(err, wrong)
 }
 
 // checker collects, in one look at the store, what has to be compiled for some changes.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"iter"
 	"slices"
-	"time"
 
 	"github.com/dgate-io/caddy-dgate/internal/change"
 	"github.com/dgate-io/caddy-dgate/internal/resource"
@@ -84,7 +83,7 @@ func (d *domains) stored() iter.Seq[*resource.Domain] {
 }
 
 // domainWarnings tells what is valid in domains, but probably not meant.
-func domainWarnings(changes []change.Change, now time.Time) []string {
+func domainWarnings(changes []change.Change) []string {
 	var warnings []string
 	for _, c := range changes {
 		d, ok := c.Object.(*resource.Domain)
@@ -95,9 +94,6 @@ func domainWarnings(changes []change.Change, now time.Time) []string {
 			if p, err := resource.ParseHostPattern(text); err == nil && p.HasPort() {
 				warnings = append(warnings, fmt.Sprintf("domain %s: pattern %s matches nothing, because hosts are compared without their port", d.Name, text))
 			}
-		}
-		if leaf := d.Leaf(); leaf != nil && now.After(leaf.NotAfter) {
-			warnings = append(warnings, fmt.Sprintf("domain %s: its certificate has expired at %s", d.Name, leaf.NotAfter.UTC().Format(time.RFC3339)))
 		}
 	}
 	return warnings

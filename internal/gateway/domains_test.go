@@ -3,6 +3,7 @@ package gateway
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -150,17 +151,13 @@ func TestDomainsDoNotCompile(t *testing.T) {
 // What is valid in a domain, but probably not meant, is warned of.
 func TestDomainWarnings(t *testing.T) {
 	_, key := resourcetest.Certificate(t)
-	valid, expired := resourcetest.Renew(t, key, "a.com"), resourcetest.Expired(t, key, "a.com")
-	until := func(cert string) string {
-		return (&resource.Domain{Cert: cert}).Leaf().NotAfter.Format(time.RFC3339)
-	}
+	valid := resourcetest.Renew(t, key, "a.com")
 	tests := map[string]struct {
 		in   resource.Domain
 		want []string
 	}{
 		"nothing odd": {resource.Domain{Patterns: []string{"a.com", "[::1]"}, Cert: valid}, nil},
 		"a port":      {resource.Domain{Patterns: []string{"a.com", "a.com:8080"}}, []string{"domain d: pattern a.com:8080 matches nothing, because hosts are compared without their port"}},
-		"expired":     {resource.Domain{Patterns: []string{"a.com"}, Cert: expired}, []string{"domain d: its certificate has expired at " + until(expired)}},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -177,6 +174,46 @@ func TestDomainWarnings(t *testing.T) {
 				t.Errorf("warnings (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// A certificate that has expired is refused, unless it is stored already: resource files are put again
+// at each start. One that is not valid yet is warned of.
+func TestDatesOfCertificates(t *testing.T) {
+	t.Parallel()
+	_, key := resourcetest.Certificate(t)
+	cert := resourcetest.Renew(t, key, "a.com")
+	leaf := (&resource.Domain{Cert: cert}).Leaf()
+	d := &resource.Domain{Name: "d", Namespace: "default", Patterns: []string{"a.com"}, Cert: cert, PrivateKey: key}
+	_, w := following(t, 0)
+	later := leaf.NotAfter.Add(time.Minute)
+	expired := "has expired at " + leaf.NotAfter.Format(time.RFC3339)
+	check := func(when string, now time.Time, warning, problem string) {
+		t.Helper()
+		warnings, err := checkDates(w.Store.DB(), []change.Change{{Object: d}}, now)
+		if text := strings.Join(warnings, "\n"); text != warning {
+			t.Errorf("%s: warnings %q, want %q", when, text, warning)
+		}
+		if err == nil && problem != "" || err != nil && err.Error() != problem {
+			t.Errorf("%s: %v, want %q", when, err, problem)
+		}
+	}
+	check("a valid one", time.Now(), "", "")
+	check("one of the future", leaf.NotBefore.Add(-time.Minute), "domain d: its certificate is not valid before "+leaf.NotBefore.Format(time.RFC3339), "")
+	check("an expired one", later, "", "cert "+expired)
+	op, err := state.Put(d, state.Condition{}) // the key as it is: nothing reads it here
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Store.Propose(t.Context(), op); err != nil {
+		t.Fatal(err)
+	}
+	check("one that is stored", later, "domain d: its certificate "+expired, "")
+	chained := resource.Clone(d).(*resource.Domain)
+	chained.Cert = resourcetest.Renew(t, key, "a.com") + resourcetest.Expired(t, key)
+	_, err = checkDates(w.Store.DB(), []change.Change{{Object: chained}}, time.Now())
+	if err == nil || !strings.Contains(err.Error(), "cert certificate 2 of the chain, of test, has expired at ") {
+		t.Errorf("an expired chain: %v", err)
 	}
 }
 

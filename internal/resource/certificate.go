@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/pem"
+	"errors"
 	"strings"
 )
 
@@ -62,7 +63,7 @@ func (d *Domain) readCert() (*x509.Certificate, error) {
 	if err != nil {
 		return nil, err
 	}
-	var leaf *x509.Certificate
+	var chain []*x509.Certificate
 	var canonical bytes.Buffer
 	for block, rest := pem.Decode(data); block != nil; block, rest = pem.Decode(rest) {
 		if block.Type != "CERTIFICATE" {
@@ -72,16 +73,20 @@ func (d *Domain) readCert() (*x509.Certificate, error) {
 		if err != nil {
 			return nil, Invalid("cert", "", "has a certificate that cannot be read: %s", strings.TrimPrefix(err.Error(), "x509: "))
 		}
-		if leaf == nil {
-			leaf = cert
-		}
+		chain = append(chain, cert)
 		canonical.Write(pem.EncodeToMemory(&pem.Block{Type: block.Type, Bytes: block.Bytes}))
 	}
-	if leaf == nil {
+	if len(chain) == 0 {
 		return nil, Invalid("cert", "", "must have a certificate in PEM")
 	}
+	for i, cert := range chain[1:] {
+		if !bytes.Equal(chain[i].RawIssuer, cert.RawSubject) {
+			return nil, Invalid("cert", "", "must have the own certificate first, and then each one that has signed the one before: number %d is of %s, but number %d was signed by %s",
+				i+2, shorten(cert.Subject.String()), i+1, shorten(chain[i].Issuer.String()))
+		}
+	}
 	d.Cert = canonical.String()
-	return leaf, nil
+	return chain[0], nil
 }
 
 // readKey finds the private key.
@@ -165,6 +170,22 @@ func (d *Domain) Leaf() *x509.Certificate {
 		return nil
 	}
 	return leaf
+}
+
+// Chain parses all certificates, the one of the domain itself first. There is none without an error.
+func (d *Domain) Chain() ([]*x509.Certificate, error) {
+	var chain []*x509.Certificate
+	for block, rest := pem.Decode([]byte(d.Cert)); block != nil; block, rest = pem.Decode(rest) {
+		cert, err := x509.ParseCertificate(block.Bytes)
+		if err != nil {
+			return nil, err
+		}
+		chain = append(chain, cert)
+	}
+	if len(chain) == 0 {
+		return nil, errors.New("no certificate")
+	}
+	return chain, nil
 }
 
 // Keeps says whether the key that is stored for before, and is to be kept, belongs to the

@@ -27,6 +27,7 @@ func mistakes(err error) []string {
 func TestDomain(t *testing.T) {
 	cert, key := resourcetest.Certificate(t, "a.com", "*.b.com", "127.0.0.1", "::1")
 	_, other := resourcetest.Certificate(t, "a.com")
+	chain, chainKey := resourcetest.Chain(t, "a.com")
 	none, noneKey := resourcetest.Certificate(t)
 	tests := map[string]struct {
 		in   *resource.Domain
@@ -42,6 +43,11 @@ func TestDomain(t *testing.T) {
 		"a part of the wildcard":        {domain(cert, key, "*x.b.com", "*com"), nil},
 		"for other names":               {domain(cert, key, "b.com", "x.y.b.com", "*.y.b.com", "*.a.com"), []string{"cert does not name b.com, x.y.b.com, *.y.b.com, *.a.com, but a.com, *.b.com, 127.0.0.1, ::1"}},
 		"for no name":                   {domain(none, noneKey, "a.com"), []string{"cert does not name a.com, but nothing"}},
+		"a chain":                       {domain(strings.Join(chain, ""), chainKey, "a.com"), nil},
+		"a chain without its root":      {domain(chain[0]+chain[1], chainKey, "a.com"), nil},
+		"a chain with a gap":            {domain(chain[0]+chain[2], chainKey, "a.com"), []string{"cert must have the own certificate first, and then each one that has signed the one before: number 2 is of CN=root, but number 1 was signed by CN=intermediate"}},
+		"a chain the wrong way round":   {domain(chain[2]+chain[1]+chain[0], chainKey, "a.com"), []string{"cert must have the own certificate first, and then each one that has signed the one before: number 2 is of CN=intermediate, but number 1 was signed by CN=root"}},
+		"ten megabytes of PEM":          {domain(strings.Repeat(cert, 10<<20/len(cert)), key, "a.com"), []string{"cert must not be larger than 131072 bytes"}},
 		"without its key":               {domain(cert, "", "a.com"), []string{"key is required beside cert"}},
 		"a key alone":                   {domain("", key, "a.com"), []string{"cert is required beside key"}},
 		"the key of another":            {domain(cert, other, "a.com"), []string{"key cannot be used with the certificate in cert: private key does not match public key"}},

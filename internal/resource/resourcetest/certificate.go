@@ -70,3 +70,35 @@ func certify(tb testing.TB, key string, end time.Time, names []string) string {
 	}
 	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
 }
+
+// Chain makes a certificate for names that an intermediate authority has signed, in PEM together with
+// that one and its root, and its private key.
+func Chain(tb testing.TB, names ...string) (chain []string, key string) {
+	tb.Helper()
+	private := make([]*ecdsa.PrivateKey, 3)
+	templates := make([]*x509.Certificate, 3)
+	for i, subject := range []string{"leaf", "intermediate", "root"} {
+		var err error
+		if private[i], err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader); err != nil {
+			tb.Fatal(err)
+		}
+		templates[i] = &x509.Certificate{
+			SerialNumber: big.NewInt(int64(i + 1)), Subject: pkix.Name{CommonName: subject},
+			NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), BasicConstraintsValid: true, IsCA: i > 0,
+		}
+	}
+	templates[0].DNSNames = names
+	for i, template := range templates {
+		by := min(i+1, 2)
+		der, err := x509.CreateCertificate(rand.Reader, template, templates[by], private[i].Public(), private[by])
+		if err != nil {
+			tb.Fatal(err)
+		}
+		chain = append(chain, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})))
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(private[0])
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return chain, string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))
+}
