@@ -157,18 +157,3 @@ type Member struct {
 func noCluster() error {
 	return resource.Errorf(resource.Conflict, "this node is alone: its configuration has no cluster block")
 }
-
-// Configure gives the node another configuration of its cluster, or with nil makes it be alone.
-// It may be called before Open and while the store is open, which stays so: secrets, join list
-// and the like change in place, addresses restart the part that talks to others. What cannot be,
-// for instance because a port is taken, is an error, and the node goes on as it was.
-func (n *Node) Configure(c *Cluster) error {
-	c = c.withDefaults()
-	if err := c.check(); err != nil {
-		return err
-	}
-	if c != nil {
-		return pending("cluster")
-	}
-	return nil
-}

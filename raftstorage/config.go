@@ -35,6 +35,8 @@ type Config struct {
 	compactSize int64
 	// faults puts something between the guard and the files of the log.
 	faults func(raft.LogStore, raft.StableStore) (raft.LogStore, raft.StableStore)
+	// link says in tests whether this node can reach an address; nil: every one.
+	link func(address string) error
 	// timing replaces the default in tests.
 	timing *timing
 	// leases replaces the spans of sessions in tests.
@@ -51,13 +53,19 @@ type timing struct {
 	shutdown    time.Duration // how long Close waits for raft
 	snapshotGap time.Duration // between two snapshots for reasons of size
 	retry       time.Duration // first pause after a failed write; doubles up to 100 times that
+	election    time.Duration // without a leader for that long, followers elect another one
+	joined      time.Duration // how long an Open waits for a cluster to admit this node
+	visible     time.Duration // how long a forwarded proposal waits to be applied here
+	stall       time.Duration // after a write of the log took that long, others should lead
+	compare     time.Duration // between two comparisons of the state with that of the leader
 }
 
 func defaultTiming() *timing {
 	return &timing{
 		open: 30 * time.Second, catchUp: 20 * time.Second, leaderWait: 5 * time.Second, propose: 10 * time.Second,
 		drain: 2 * time.Second, shutdown: 10 * time.Second, snapshotGap: 30 * time.Second,
-		retry: 50 * time.Millisecond,
+		retry: 50 * time.Millisecond, election: time.Second, joined: 5 * time.Second, visible: 2 * time.Second,
+		stall: 5 * time.Second, compare: 30 * time.Second,
 	}
 }
 
@@ -66,9 +74,21 @@ func defaultTiming() *timing {
 const (
 	soloTimeout   = 10 * time.Millisecond
 	soloLease     = 5 * time.Millisecond
-	usualTimeout  = time.Second
 	commitTimeout = 20 * time.Millisecond
 )
+
+// Pauses between two tries of the same. They double.
+const (
+	retryPause    = 10 * time.Millisecond
+	maxRetryPause = 250 * time.Millisecond
+)
+
+// catchUpMember is how long an Open of one of several servers waits for the state to be as new as
+// the log: perhaps nobody can say what of it counts.
+const catchUpMember = 2 * time.Second
+
+// transferTime bounds one try to give leadership away.
+const transferTime = 3 * time.Second
 
 // Bounds of proposals in flight, of which there can be more at once than raft takes.
 const (
@@ -94,10 +114,12 @@ const (
 	lockFile      = "node.lock"
 	serverIDFile  = "server-id"
 	clusterIDFile = "cluster-id"
+	joiningFile   = "joining" // there while a node without a log waits to be admitted
 	snapshotDir   = "snapshots"
 )
 
 func (c Config) withDefaults() Config {
+	c.Cluster = c.Cluster.withDefaults()
 	if c.Logger == nil {
 		nop := zap.NewNop()
 		c.Logger = func() *zap.Logger { return nop }
@@ -122,6 +144,9 @@ func (c Config) withDefaults() Config {
 
 // check says what is wrong with the configuration; it does no I/O.
 func (c Config) check() error {
+	if err := c.Cluster.check(); err != nil {
+		return err
+	}
 	if !c.Memory && c.Dir == "" {
 		return errors.New("raft storage: no data directory is set")
 	}

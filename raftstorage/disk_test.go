@@ -38,7 +38,7 @@ func TestReadsWithoutLeader(t *testing.T) {
 		t.Errorf("%+v", st)
 	}
 	disk.fail(nil)
-	if err := n.store.leading.wait(t.Context()); err != nil {
+	if _, err := n.store.leading.wait(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	write(t, n, service("s2", "http://a"))

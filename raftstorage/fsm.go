@@ -13,7 +13,7 @@ import (
 )
 
 // fsm is what raft applies committed entries to. It has no state of its own.
-type fsm struct{ s *store }
+type fsm struct{ m *member }
 
 var _ raft.BatchingFSM = (*fsm)(nil)
 
@@ -28,11 +28,13 @@ func (f *fsm) ApplyBatch(logs []*raft.Log) []any {
 	for i, l := range logs {
 		entries[i] = state.Entry{Index: l.Index, Term: l.Term, Data: l.Data, NoOp: l.Type != raft.LogCommand}
 	}
-	defer func(began time.Time) { f.s.cfg.Applied(time.Since(began)) }(time.Now())
-	haltedBefore := f.s.db.Halted() != nil
+	defer func(began time.Time) { f.m.s.cfg.Applied(time.Since(began)) }(time.Now())
+	f.m.s.applying.RLock()
+	defer f.m.s.applying.RUnlock()
+	haltedBefore := f.m.s.db.Halted() != nil
 	var outcomes []state.Outcome
-	f.s.guard.retry("write state", func() error {
-		for _, o := range f.s.db.Apply(entries[len(outcomes):]) {
+	f.m.guard.retry("write state", func() error {
+		for _, o := range f.m.s.db.Apply(entries[len(outcomes):]) {
 			if storage := new(state.StorageError); errors.As(o.Err, &storage) {
 				return storage // and so are all after it
 			}
@@ -40,8 +42,8 @@ func (f *fsm) ApplyBatch(logs []*raft.Log) []any {
 		}
 		return nil
 	})
-	if err := f.s.db.Halted(); err != nil && !haltedBefore {
-		f.s.log().Error("this node is read-only from now on and needs a newer version of the program", zap.Error(err))
+	if err := f.m.s.db.Halted(); err != nil && !haltedBefore {
+		f.m.s.log().Error("this node is read-only from now on and needs a newer version of the program", zap.Error(err))
 	}
 	answers := make([]any, len(logs)) // as many as asked for: raft panics otherwise
 	for i := range answers {
@@ -57,37 +59,38 @@ func (f *fsm) ApplyBatch(logs []*raft.Log) []any {
 // Snapshot implements raft.FSM. Raft would make a directory that is gone again, and the next start
 // would find a snapshot without a log.
 func (f *fsm) Snapshot() (raft.FSMSnapshot, error) {
-	if err := f.s.storageFailure(); err != nil {
+	if err := f.m.s.storageFailure(); err != nil {
 		return nil, err
 	}
-	snap, err := f.s.db.BeginSnapshot()
+	snap, err := f.m.s.db.BeginSnapshot()
 	if err != nil {
 		return nil, err
 	}
-	return &fsmSnapshot{f.s, snap}, nil
+	return &fsmSnapshot{f.m, snap}, nil
 }
 
 // Restore implements raft.FSM. Raft calls it when a leader sends a snapshot.
 func (f *fsm) Restore(r io.ReadCloser) error {
-	err := errors.Join(f.s.db.Restore(r), r.Close())
+	err := errors.Join(f.m.s.db.Restore(r), r.Close())
 	if err == nil {
-		f.s.upkeep.snapshotTaken(f.s.db.Applied())
+		f.m.s.upkeep.snapshotTaken(f.m.s.db.Applied())
+		err = f.m.s.keepClusterID()
 	}
 	return err
 }
 
 // fsmSnapshot is a snapshot on its way to its file.
 type fsmSnapshot struct {
-	s    *store
+	m    *member
 	snap *state.Snapshot
 }
 
 // Persist implements raft.FSMSnapshot. The state is synced before the snapshot is complete,
 // because raft then deletes the log that it could be rebuilt from.
 func (p *fsmSnapshot) Persist(sink raft.SnapshotSink) error {
-	err := p.snap.Write(&stoppable{sink, p.s.stop})
+	err := p.snap.Write(&stoppable{sink, p.m.ctx.Done()})
 	if err == nil {
-		err = p.s.db.Sync()
+		err = p.m.s.db.Sync()
 	}
 	if err == nil {
 		err = sink.Close()
@@ -95,7 +98,7 @@ func (p *fsmSnapshot) Persist(sink raft.SnapshotSink) error {
 	if err != nil {
 		return errors.Join(fmt.Errorf("snapshot: %w", err), sink.Cancel())
 	}
-	p.s.upkeep.snapshotTaken(p.snap.Header().Index)
+	p.m.s.upkeep.snapshotTaken(p.snap.Header().Index)
 	return nil
 }
 

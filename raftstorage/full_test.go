@@ -174,7 +174,7 @@ func TestDirectoryRemoved(t *testing.T) {
 	refused := func(n *Node) {
 		t.Helper()
 		_, err := n.Propose(t.Context(), service("s2", "http://a"))
-		for what, err := range map[string]error{"proposal": err, "snapshot": n.Snapshot(), "raft's snapshot": n.store.raft.Snapshot().Error()} {
+		for what, err := range map[string]error{"proposal": err, "snapshot": n.Snapshot(), "raft's snapshot": n.store.member.Load().raft.Snapshot().Error()} {
 			if err == nil || !strings.Contains(err.Error(), "was removed or replaced") {
 				t.Errorf("%s: %v", what, err)
 			}

@@ -4,62 +4,78 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/hashicorp/raft"
 )
 
-// leadership is whether this node leads, for those who wait for it.
+// leader is who leads, as far as this node knows. The zero value is nobody.
+type leader struct {
+	self    bool
+	term    uint64 // if it is this node
+	id      raft.ServerID
+	address string // where it can be called; "" if it is this node
+}
+
+func (l leader) known() bool { return l.self || l.id != "" }
+
+// leadership is who leads, for those who wait for it.
 type leadership struct {
 	mu      sync.Mutex
-	leads   bool
+	now     leader
 	changed chan struct{} // closed and replaced at every change; nil when nobody waits
 }
 
-func (l *leadership) set(leads bool) {
+func (l *leadership) set(now leader) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.leads = leads
+	if now == l.now {
+		return
+	}
+	l.now = now
 	if l.changed != nil {
 		close(l.changed)
 		l.changed = nil
 	}
 }
 
-// wait blocks until this node leads or ctx is done.
-func (l *leadership) wait(ctx context.Context) error {
+// get is who leads now, and what is closed when that changes.
+func (l *leadership) get() (leader, <-chan struct{}) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.changed == nil {
+		l.changed = make(chan struct{})
+	}
+	return l.now, l.changed
+}
+
+// wait blocks until somebody leads or ctx is done.
+func (l *leadership) wait(ctx context.Context) (leader, error) {
 	for {
-		l.mu.Lock()
-		if l.leads {
-			l.mu.Unlock()
-			return nil
+		now, changed := l.get()
+		if now.known() {
+			return now, nil
 		}
-		if l.changed == nil {
-			l.changed = make(chan struct{})
-		}
-		changed := l.changed
-		l.mu.Unlock()
 		select {
 		case <-changed:
 		case <-ctx.Done():
-			return fmt.Errorf("wait for a leader: %w", context.Cause(ctx))
+			return leader{}, fmt.Errorf("wait for a leader: %w", context.Cause(ctx))
 		}
 	}
 }
 
-// followLeadership drains the channel that raft blocks on when it is full: it only notes what it
-// reads. The first time this node leads, raft gets its usual timeouts.
-func (s *store) followLeadership(notify <-chan bool) {
-	for {
-		select {
-		case leads := <-notify:
-			if leads {
-				s.upkeep.led.Store(true)
-				s.wakeUpkeep()
-			}
-			s.leading.set(leads)
-		case <-s.stop:
-			return
-		}
+// other gives another leader than the one that did not help some time to appear.
+func (l *leadership) other(ctx context.Context, than leader, atMost time.Duration) {
+	now, changed := l.get()
+	if now != than {
+		return
+	}
+	timer := time.NewTimer(atMost)
+	defer timer.Stop()
+	select {
+	case <-changed:
+	case <-timer.C:
+	case <-ctx.Done():
 	}
 }
 

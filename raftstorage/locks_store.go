@@ -3,12 +3,14 @@ package raftstorage
 import (
 	"context"
 	"errors"
+	"net/http"
 	"time"
 
 	"github.com/hashicorp/raft"
 
 	"github.com/dgate-io/caddy-dgate/internal/resource"
 	"github.com/dgate-io/caddy-dgate/internal/state"
+	"github.com/dgate-io/caddy-dgate/raftstorage/peer"
 )
 
 // locking is the part of a store that locks: for this node, and if it leads, for all.
@@ -24,7 +26,7 @@ func (s *store) startLocking() {
 		timing = s.cfg.leases
 	}
 	s.leases = newLeases(storeLocks{s}, *timing)
-	s.locks = newLocker(storeLocks{s}, string(s.id), *timing)
+	s.locks = newLocker(storeLocks{s}, string(s.id()), *timing)
 	s.wg.Go(func() { s.leases.watch(s.stop) })
 }
 
@@ -50,10 +52,7 @@ func (g storeLocks) change(ctx context.Context, ops ...state.Op) (state.Outcome,
 func (g storeLocks) current(ctx context.Context) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, g.s.cfg.timing.propose, errors.New("it takes too long"))
 	defer cancel()
-	if err := g.s.waitLeader(ctx); err != nil {
-		return noBarrier(err)
-	}
-	if err := g.s.barrier(ctx); err != nil {
+	if err := g.s.catchUp(ctx); err != nil {
 		return noBarrier(err)
 	}
 	return nil
@@ -62,16 +61,17 @@ func (g storeLocks) current(ctx context.Context) error {
 func (g storeLocks) database() *state.DB { return g.s.db }
 
 func (g storeLocks) keepAlive(ctx context.Context, session string) error {
-	return g.s.leases.renew(ctx, session)
+	return g.s.callLeader(ctx, "keepalive", keepAliveRequest{session}, nil)
 }
 
 func (g storeLocks) leading() (uint64, bool) {
-	return g.s.raft.CurrentTerm(), g.s.raft.State() == raft.Leader
+	r := g.s.member.Load().raft
+	return r.CurrentTerm(), r.State() == raft.Leader
 }
 
 func (g storeLocks) verify(ctx context.Context) error {
 	verified := make(chan error, 1)
-	go func() { verified <- g.s.raft.VerifyLeader().Error() }()
+	go func() { verified <- g.s.member.Load().raft.VerifyLeader().Error() }()
 	select {
 	case err := <-verified:
 		return err
@@ -81,12 +81,12 @@ func (g storeLocks) verify(ctx context.Context) error {
 }
 
 func (g storeLocks) decree(ctx context.Context, ops ...state.Op) error {
-	cmd := state.Command{Ops: ops, ID: g.s.counter.next(g.s.session), Time: time.Now().UTC(), Proposer: string(g.s.id)}
+	cmd := state.Command{Ops: ops, ID: g.s.counter.next(g.s.session), Time: time.Now().UTC(), Proposer: string(g.s.id())}
 	data, err := cmd.Encode()
 	if err != nil {
 		return err
 	}
-	outcome, err := g.s.try(ctx, state.Split(data))
+	outcome, err := g.s.member.Load().try(ctx, state.Split(data))
 	if err == nil {
 		err = outcome.Err
 	}
@@ -98,10 +98,17 @@ type keepAliveRequest struct {
 	Session string `json:"session"`
 }
 
-// keepAlive answers that call on the leader.
-func (s *store) answerKeepAlive(ctx context.Context, in keepAliveRequest) error {
-	if in.Session == "" {
-		return resource.Errorf(resource.BadRequest, "the session is missing")
+// serveKeepAlive answers that call on the leader.
+func (s *store) serveKeepAlive(ctx context.Context, _ peer.Identity, r *http.Request) (any, error) {
+	var in keepAliveRequest
+	if err := decode(r, &in); err != nil {
+		return nil, err
 	}
-	return s.leases.renew(ctx, in.Session)
+	if in.Session == "" {
+		return nil, resource.Errorf(resource.BadRequest, "the session is missing")
+	}
+	if m := s.member.Load(); m.raft.State() != raft.Leader {
+		return nil, notLeader()
+	}
+	return struct{}{}, s.leases.renew(ctx, in.Session)
 }

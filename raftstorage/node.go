@@ -22,7 +22,10 @@ var (
 type Node struct {
 	cfg Config
 
+	configuring sync.Mutex // held by Configure
+
 	mu      sync.Mutex // short
+	cluster *Cluster   // what the next Open uses
 	attempt *attempt   // an Open that is under way
 	store   *store     // set while open
 	closed  chan struct{}
@@ -38,7 +41,8 @@ type attempt struct {
 
 // New makes a node. It does no I/O at all: see [Node.Open].
 func New(cfg Config) *Node {
-	return &Node{cfg: cfg.withDefaults(), closed: make(chan struct{})}
+	cfg = cfg.withDefaults()
+	return &Node{cfg: cfg, cluster: cfg.Cluster, closed: make(chan struct{})}
 }
 
 // Open opens the store, and creates it if it is new. It returns when the state can be read;
@@ -82,7 +86,10 @@ func (n *Node) Open(ctx context.Context) error {
 func (n *Node) open(a *attempt) {
 	ctx, cancel := context.WithTimeoutCause(context.Background(), n.cfg.timing.open, errors.New("no leader was elected in time"))
 	defer cancel()
-	s, err := openStore(ctx, n.cfg)
+	n.mu.Lock()
+	cluster := n.cluster
+	n.mu.Unlock()
+	s, err := openStore(ctx, n.cfg, cluster)
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if err != nil {
@@ -127,11 +134,22 @@ func (n *Node) Snapshot() error {
 	if err != nil {
 		return err
 	}
-	return s.snapshot()
+	return s.member.Load().snapshot()
 }
 
-// Close ends the use of the store: no new proposals, running ones are waited for up to 2 s, then
-// raft stops and the files are synced and closed. It may be called any number of times, and
+// StepDown gives leadership to another member, if this node leads and there is one. It takes 3 s at
+// most. Whoever is going to call Close some time later calls it first, so that nobody waits for an
+// election.
+func (n *Node) StepDown(ctx context.Context) error {
+	s, err := n.current()
+	if err != nil {
+		return err
+	}
+	return s.stepDown(ctx)
+}
+
+// Close ends the use of the store: no new proposals, running ones are waited for up to 2 s, another
+// member gets to lead, then raft stops and the files are synced and closed. It may be called any number of times, and
 // before Open. When ctx ends first its cause is returned and closing goes on.
 func (n *Node) Close(ctx context.Context) error {
 	n.mu.Lock()

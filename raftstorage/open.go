@@ -18,7 +18,8 @@ func (s *store) openFiles() (err error) {
 	if s.files, err = openLog(s.cfg); err != nil {
 		return err
 	}
-	s.guard = s.newGuard(s.files.log, s.files.log)
+	s.logs, s.stable = s.files.log, s.files.log
+	s.guard = s.newGuard(s.stop)
 	if s.snaps, err = openSnapshots(s.cfg); err != nil {
 		return err
 	}
@@ -30,14 +31,15 @@ func (s *store) openFiles() (err error) {
 	if err != nil {
 		return err
 	}
-	s.id = raft.ServerID(id)
-	if fresh {
-		if err := s.bootstrap(); err != nil {
-			return err
-		}
+	s.setID(raft.ServerID(id))
+	if err := s.begin(fresh); err != nil {
+		return err
 	}
 	if s.db, err = state.Open(s.cfg.Dir, state.Options{BootID: s.cfg.bootID}); err != nil {
 		return err
+	}
+	if fresh && s.db.Applied() > 0 {
+		return s.logLost()
 	}
 	if s.rebuilt = s.db.Rebuilt(); s.rebuilt == "" && s.db.Applied() == 0 && !fresh {
 		s.rebuilt = "state.db was missing"
@@ -56,13 +58,14 @@ func (s *store) openMemory() error {
 	}
 	s.cfg.Dir = dir
 	logs := raft.NewInmemStore()
-	s.guard = s.newGuard(logs, logs)
+	s.logs, s.stable = logs, logs
+	s.guard = s.newGuard(s.stop)
 	s.snaps = &snapshots{SnapshotStore: raft.NewInmemSnapshotStore()}
 	if s.db, err = state.Open(dir, state.Options{BootID: s.cfg.bootID}); err != nil {
 		return errors.Join(err, removeMemory(dir))
 	}
-	s.id = raft.ServerID(newServerID())
-	return s.bootstrap()
+	s.setID(raft.ServerID(newServerID()))
+	return nil
 }
 
 func removeMemory(dir string) error {
@@ -72,14 +75,19 @@ func removeMemory(dir string) error {
 	return nil
 }
 
-func (s *store) newGuard(logs raft.LogStore, stable raft.StableStore) *guard {
+// newGuard makes a guard for one run of raft, which ends with stop.
+func (s *store) newGuard(stop <-chan struct{}) *guard {
+	logs, stable := s.logs, s.stable
 	if s.cfg.faults != nil {
 		logs, stable = s.cfg.faults(logs, stable)
 	}
-	return &guard{logs: logs, stable: stable, log: s.log, pause: s.cfg.timing.retry, stop: s.stop, grown: s.logGrew}
+	return &guard{
+		logs: logs, stable: stable, log: s.log, pause: s.cfg.timing.retry, stop: stop, grown: s.logGrew,
+		stall: s.cfg.timing.stall,
+	}
 }
 
-// isFresh tells a directory in which no group was begun. If the log is what is missing, the state
+// isFresh tells a directory in which there is nothing yet. If the log is what is missing, the state
 // is perhaps the last copy of everything: it is refused before anything opens and discards it.
 func (s *store) isFresh() (bool, error) {
 	last, err := s.guard.LastIndex()
@@ -93,13 +101,47 @@ func (s *store) isFresh() (bool, error) {
 	if err != nil {
 		return false, fmt.Errorf("list snapshots: %w", err)
 	}
+	term, err := s.guard.GetUint64(currentTerm)
+	if err != nil && !isAnswer(err) {
+		return false, fmt.Errorf("read log: %w", err)
+	}
+	if len(snaps) > 0 && term >= snaps[0].Term {
+		return false, nil // a snapshot has replaced all of the log
+	}
+	_, waiting := os.Stat(s.cfg.path(joiningFile))
 	switch info, err := os.Stat(s.cfg.path(state.FileName)); {
-	case len(snaps) > 0 || err == nil && info.Size() > 0:
-		return false, fmt.Errorf("the log in %s is empty, but there is a state or a snapshot: restore %s from a backup", s.cfg.Dir, logFile)
+	case len(snaps) > 0 || err == nil && info.Size() > 0 && waiting != nil:
+		return false, s.logLost()
 	case err != nil && !errors.Is(err, os.ErrNotExist):
 		return false, fmt.Errorf("data directory: %w", err)
 	}
 	return true, nil
+}
+
+func (s *store) logLost() error {
+	return fmt.Errorf("the log in %s is empty, but there is a state or a snapshot: restore %s from a backup", s.cfg.Dir, logFile)
+}
+
+// begin makes a new directory that of a cluster of one, or notes that others are waited for. The
+// log has its first entry, or the note is there, before there is a state.
+func (s *store) begin(fresh bool) error {
+	c := s.cluster.Load()
+	path := s.cfg.path(joiningFile)
+	switch {
+	case !fresh:
+		return remove(path)
+	case c.mayBegin():
+		address := string(localAddress)
+		if c != nil && c.Advertise != "" {
+			address = c.Advertise // until the leader corrects it
+		}
+		_, err := s.bootstrap(address)
+		return errors.Join(err, remove(path))
+	}
+	if err := writeFile(path, nil, true); err != nil {
+		return fmt.Errorf("data directory: %w", err)
+	}
+	return nil
 }
 
 // bringUp restores the newest snapshot that is sound, if the state is behind it.
@@ -198,9 +240,18 @@ func (s *store) checkTogether() error {
 // currentTerm is the key under which raft keeps its term.
 var currentTerm = []byte("CurrentTerm")
 
-// bootstrap makes this node the only voter of a new group. Unlike raft's own function it also
+// bootstrap makes this node the only voter of a new cluster. Unlike raft's own function it also
 // completes one that was interrupted between its two writes.
-func (s *store) bootstrap() error {
+func (s *store) bootstrap(address string) (raft.Configuration, error) {
+	alone := raft.Configuration{Servers: []raft.Server{{Suffrage: raft.Voter, ID: s.id(), Address: raft.ServerAddress(address)}}}
+	return alone, s.bootstrapAs(alone.Servers)
+}
+
+// bootstrapAs begins a cluster of these servers. Raft must not run meanwhile, see [store.restart].
+func (s *store) bootstrapAs(servers []raft.Server) error {
+	if last, err := s.guard.LastIndex(); err != nil || last > 0 {
+		return errors.Join(errors.New("bootstrap: there is a log already"), err)
+	}
 	term, err := s.guard.GetUint64(currentTerm)
 	if err != nil && !isAnswer(err) {
 		return fmt.Errorf("bootstrap: %w", err)
@@ -211,30 +262,41 @@ func (s *store) bootstrap() error {
 	if err := s.guard.SetUint64(currentTerm, 1); err != nil {
 		return fmt.Errorf("bootstrap: %w", err)
 	}
-	alone := raft.Configuration{Servers: []raft.Server{{Suffrage: raft.Voter, ID: s.id, Address: localAddress}}}
-	entry := &raft.Log{Index: 1, Term: 1, Type: raft.LogConfiguration, Data: raft.EncodeConfiguration(alone)}
+	conf := raft.Configuration{Servers: servers}
+	entry := &raft.Log{Index: 1, Term: 1, Type: raft.LogConfiguration, Data: raft.EncodeConfiguration(conf)}
 	if err := s.guard.StoreLog(entry); err != nil {
 		return fmt.Errorf("bootstrap: %w", err)
 	}
 	return nil
 }
 
-// checkClusterID compares the id of the cluster with the copy beside it, or makes that.
+// checkClusterID compares the id of the cluster with the copy beside it, or makes that. A cluster
+// that has another id than when its secrets were made was recovered, perhaps a moment ago.
 func (s *store) checkClusterID() error {
-	if s.files == nil {
+	id := s.db.ClusterID()
+	if s.files == nil || id == "" {
 		return nil
 	}
-	path, id := s.cfg.path(clusterIDFile), s.db.ClusterID()
+	path := s.cfg.path(clusterIDFile)
 	data, err := os.ReadFile(path)
 	switch kept := strings.TrimSpace(string(data)); {
 	case err == nil && kept == id:
 		return nil
-	case err == nil && kept != "":
+	case err == nil && kept != "" && kept != s.db.SealID():
 		return fmt.Errorf("the state is of cluster %s and the data directory of cluster %s: they do not belong together", id, kept)
 	case err != nil && !errors.Is(err, os.ErrNotExist):
 		return fmt.Errorf("data directory: %w", err)
 	}
-	err = writeFile(path, []byte(id+"\n"), false)
+	return s.keepClusterID()
+}
+
+// keepClusterID makes the copy of the cluster's id, if there is space.
+func (s *store) keepClusterID() error {
+	id := s.db.ClusterID()
+	if s.files == nil || id == "" {
+		return nil
+	}
+	err := errors.Join(writeFile(s.cfg.path(clusterIDFile), []byte(id+"\n"), false), remove(s.cfg.path(joiningFile)))
 	if state.NoSpace(err) {
 		s.log().Warn("no space for the copy of the cluster's id", zap.Error(err)) // made at another start
 		return nil

@@ -6,13 +6,17 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
 	"sync"
 	"time"
 
 	"github.com/hashicorp/raft"
+	"go.uber.org/zap"
 
 	"github.com/dgate-io/caddy-dgate/internal/resource"
 	"github.com/dgate-io/caddy-dgate/internal/state"
+	"github.com/dgate-io/caddy-dgate/raftstorage/peer"
 )
 
 // Propose brings ops into the log as one command and returns when this node has applied it. All
@@ -41,7 +45,7 @@ func (s *store) propose(ctx context.Context, cmd state.Command) (state.Outcome, 
 	}
 	cmd.ID = s.counter.next(s.session)
 	cmd.Time = time.Now().UTC()
-	cmd.Proposer = string(s.id)
+	cmd.Proposer = string(s.id())
 	data, err := cmd.Encode()
 	if err != nil {
 		return state.Outcome{}, err
@@ -52,7 +56,7 @@ func (s *store) propose(ctx context.Context, cmd state.Command) (state.Outcome, 
 	defer s.counter.done(len(data))
 	ctx, cancel := context.WithTimeoutCause(ctx, s.cfg.timing.propose, errors.New("it takes too long"))
 	defer cancel()
-	outcome, err := s.submit(ctx, state.Split(data))
+	outcome, err := s.submit(ctx, &cmd, data)
 	if err == nil {
 		err = outcome.Err
 	}
@@ -69,51 +73,146 @@ func (s *store) writable() error {
 
 // submit tries until the command is applied, or time is up. Trying again after an unknown outcome
 // is safe: a command id is applied once.
-func (s *store) submit(ctx context.Context, entries [][]byte) (state.Outcome, error) {
+func (s *store) submit(ctx context.Context, cmd *state.Command, data []byte) (state.Outcome, error) {
 	var doubt error // set when a try may have been applied
-	for {
-		if ctx.Err() != nil && doubt == nil {
+	giveUp := func(err error) (state.Outcome, error) {
+		switch {
+		case doubt != nil:
+			return state.Outcome{}, unknownOutcome(doubt)
+		case s.stopped():
+			return state.Outcome{}, closedError()
+		case ctx.Err() != nil:
 			return state.Outcome{}, &resource.Error{Code: resource.NoLeader, Message: "the change was given up before it began", Err: context.Cause(ctx)}
 		}
-		if err := s.waitLeader(ctx); err != nil {
-			if doubt != nil {
-				return state.Outcome{}, unknownOutcome(doubt)
-			}
-			return state.Outcome{}, &resource.Error{Code: resource.NoLeader, Message: "there is no leader at the moment; try again", Err: err}
+		return state.Outcome{}, s.noLeader(err)
+	}
+	waiting, cancel := s.whileHopeful(ctx)
+	defer func() { cancel() }()
+	for pause := retryPause; ; pause = min(2*pause, maxRetryPause) {
+		l, err := s.leading.wait(waiting)
+		if err != nil {
+			return giveUp(err)
 		}
-		outcome, err := s.try(ctx, entries)
+		outcome, err := s.tryWith(ctx, l, cmd, data)
 		switch {
-		case err == nil && errors.Is(outcome.Err, state.ErrChunksMissing) && ctx.Err() == nil:
+		case err == nil && errors.Is(outcome.Err, state.ErrChunksMissing):
 			// Other large commands pushed parts of this one out.
+			err = outcome.Err
 		case err == nil && isLocal(outcome.Err):
 			return state.Outcome{}, unknownOutcome(outcome.Err)
 		case err == nil:
 			return outcome, nil
+		case resource.CodeOf(err) == resource.Overloaded && doubt == nil, resource.CodeOf(err) == resource.IndexTimeout:
+			return outcome, err
 		case ctx.Err() != nil:
-			return state.Outcome{}, unknownOutcome(cmp.Or(s.storageFailure(), context.Cause(ctx)))
+			doubt = cmp.Or(s.storageFailure(), context.Cause(ctx))
 		case !neverApplied(err):
 			doubt = err
+			cancel() // whoever is in doubt waits for the next leader as long as the first time
+			waiting, cancel = s.whileHopeful(ctx)
 		}
-		select {
-		case <-s.stop:
-			if doubt != nil {
-				return state.Outcome{}, unknownOutcome(doubt)
-			}
-			return state.Outcome{}, closedError()
-		default:
+		if ctx.Err() != nil || s.stopped() {
+			return giveUp(err)
+		}
+		s.leading.other(waiting, l, pause)
+		if doubt == nil && waiting.Err() != nil {
+			return giveUp(err)
 		}
 	}
 }
 
-// waitLeader waits for this node to lead, for as long as a proposal may wait.
+// whileHopeful is ctx for as long as a leader is waited for.
+func (s *store) whileHopeful(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeoutCause(ctx, s.cfg.timing.leaderWait, errors.New("none was elected in time"))
+}
+
+// waitLeader waits for a leader, for as long as a proposal may wait.
 func (s *store) waitLeader(ctx context.Context) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, s.cfg.timing.leaderWait, errors.New("none was elected in time"))
+	ctx, cancel := s.whileHopeful(ctx)
 	defer cancel()
-	return s.leading.wait(ctx)
+	_, err := s.leading.wait(ctx)
+	return err
+}
+
+// tryWith proposes a command once, here or at another server that leads. After an error that is
+// not [neverApplied] it may have been applied.
+func (s *store) tryWith(ctx context.Context, l leader, cmd *state.Command, data []byte) (state.Outcome, error) {
+	if l.self {
+		return s.member.Load().try(ctx, state.Split(data))
+	}
+	var answer agreed
+	err := s.call(ctx, l.address, "propose", data, &answer)
+	switch refused := new(resource.Error); {
+	case err == nil:
+	case !errors.As(err, &refused), refused.Code == resource.NoLeader, refused.Code == resource.Overloaded,
+		refused.Code == resource.OutcomeUnknown, refused.Code == resource.Internal:
+		return state.Outcome{}, err
+	default: // what applying it answered, or what is wrong with it
+		return state.Outcome{Err: err}, nil
+	}
+	return s.outcome(ctx, cmd, answer.Index)
+}
+
+// outcome waits until a command that was applied at index is applied here, and says what became of it.
+func (s *store) outcome(ctx context.Context, cmd *state.Command, index uint64) (state.Outcome, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, s.cfg.timing.visible, errors.New("it takes too long"))
+	defer cancel()
+	if err := s.db.Wait(ctx, index); err != nil {
+		return state.Outcome{Index: index}, &resource.Error{
+			Code: resource.IndexTimeout, Err: err,
+			Message: fmt.Sprintf("the change is stored, at index %d, but this node does not have it yet", index),
+		}
+	}
+	outcome, known, err := s.db.Outcome(cmd)
+	if err == nil && !known {
+		err = errors.New("it was applied too long ago")
+	}
+	if err != nil {
+		return state.Outcome{Index: index}, fmt.Errorf("what became of the change at index %d: %w", index, err)
+	}
+	return outcome, nil
+}
+
+// servePropose proposes a command of another member, once: it tries again itself. The answer is the
+// entry that the command was applied at. Errors with the codes no_leader and overloaded mean that
+// nothing was done.
+func (s *store) servePropose(ctx context.Context, _ peer.Identity, r *http.Request) (any, error) {
+	data, err := io.ReadAll(io.LimitReader(r.Body, state.MaxCommandSize+maxMessage))
+	if err != nil {
+		return nil, &resource.Error{Code: resource.NoLeader, Message: "the change did not arrive", Err: err}
+	}
+	if _, err := state.Decode(data); err != nil {
+		return nil, &resource.Error{Code: resource.BadRequest, Message: "the leader does not understand the change; perhaps it runs an older version: " + err.Error(), Err: err}
+	}
+	m := s.member.Load()
+	if m == nil || m.raft.State() != raft.Leader {
+		return nil, notLeader()
+	}
+	if err := s.writable(); err != nil {
+		return nil, err
+	}
+	if err := s.counter.admit(len(data)); err != nil {
+		return nil, err
+	}
+	defer s.counter.done(len(data))
+	ctx, cancel := context.WithTimeoutCause(ctx, s.cfg.timing.propose, errors.New("it takes too long"))
+	defer cancel()
+	outcome, err := m.try(ctx, state.Split(data))
+	switch {
+	case neverApplied(err):
+		return nil, notLeader()
+	case err != nil:
+		return nil, unknownOutcome(err)
+	case isLocal(outcome.Err):
+		return nil, unknownOutcome(outcome.Err)
+	case outcome.Err != nil:
+		return nil, outcome.Err
+	}
+	return agreed{outcome.Index}, nil
 }
 
 // try proposes the entries of one command in order and waits for the last one.
-func (s *store) try(ctx context.Context, entries [][]byte) (state.Outcome, error) {
+func (m *member) try(ctx context.Context, entries [][]byte) (state.Outcome, error) {
 	type answer struct {
 		outcome state.Outcome
 		err     error
@@ -122,7 +221,7 @@ func (s *store) try(ctx context.Context, entries [][]byte) (state.Outcome, error
 	futures := make([]raft.ApplyFuture, len(entries))
 	deadline, _ := ctx.Deadline() // there is one: see propose
 	for i, e := range entries {
-		futures[i] = s.raft.Apply(e, max(time.Until(deadline), time.Millisecond))
+		futures[i] = m.raft.Apply(e, max(time.Until(deadline), time.Millisecond))
 	}
 	go func() {
 		var a answer
@@ -136,16 +235,41 @@ func (s *store) try(ctx context.Context, entries [][]byte) (state.Outcome, error
 	}()
 	select {
 	case a := <-answered:
+		m.stuck(a.err)
 		return a.outcome, a.err
 	case <-ctx.Done():
 		return state.Outcome{}, context.Cause(ctx)
 	}
 }
 
+// stuck notes that raft refuses changes because it gives leadership away. It can go on to do so for
+// ever; then it is restarted.
+func (m *member) stuck(err error) {
+	if !errors.Is(err, raft.ErrLeadershipTransferInProgress) {
+		m.stuckSince.Store(0)
+		return
+	}
+	now := int64(time.Since(epoch))
+	if m.stuckSince.CompareAndSwap(0, now) || time.Duration(now-m.stuckSince.Load()) < 3*m.s.cfg.timing.election {
+		return
+	}
+	if m.restarting.CompareAndSwap(false, true) {
+		m.s.log().Error("leadership was to be given away, and that does not end; restarting raft")
+		go m.s.restartStuck() // not of this member, which it ends
+	}
+}
+
+// restartStuck is restart, in a goroutine that ends with it.
+func (s *store) restartStuck() {
+	if err := s.restart(func() error { return nil }); err != nil && !s.stopped() {
+		s.log().Error("restart raft", zap.Error(err))
+	}
+}
+
 // neverApplied tells errors after which the command is certainly not in the log.
 func neverApplied(err error) bool {
 	return errors.Is(err, raft.ErrNotLeader) || errors.Is(err, raft.ErrEnqueueTimeout) ||
-		errors.Is(err, raft.ErrLeadershipTransferInProgress)
+		errors.Is(err, raft.ErrLeadershipTransferInProgress) || undone(err) || resource.CodeOf(err) == resource.NoLeader
 }
 
 // isLocal tells errors of this node from the outcome that all nodes agree on.

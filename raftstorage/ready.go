@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"go.uber.org/zap"
 )
@@ -16,16 +17,22 @@ func (s *store) ready(ctx context.Context) error {
 	if s.rebuilt != "" {
 		s.log().Warn("the state is rebuilt from snapshot and log", zap.String("reason", s.rebuilt))
 	}
-	ctx, cancel := s.guard.whileWorking(ctx)
+	ctx, cancel := s.guarding().whileWorking(ctx)
 	defer cancel()
-	if s.db.ClusterID() == "" {
-		if err := s.begin(ctx); err != nil {
+	switch {
+	case s.db.ClusterID() == "" && s.cluster.Load().mayBegin():
+		if err := s.named(ctx, s.cfg.timing.catchUp); err != nil {
 			if failed := s.storageFailure(); failed != nil {
 				return failed
 			}
 			return err
 		}
-	} else if s.behind {
+	case s.db.ClusterID() == "":
+		// Nothing can be served yet, and that is no reason not to open.
+		if err := s.named(ctx, s.cfg.timing.joined); err != nil {
+			s.log().Warn("this node serves nothing before a cluster admits it", zap.String("reason", s.lonely()))
+		}
+	case s.behind:
 		if err := s.caughtUp(ctx); err != nil {
 			s.log().Error("the newest changes are not there yet; serving those before", zap.Uint64("index", s.db.Applied()), zap.Error(err))
 		}
@@ -33,26 +40,43 @@ func (s *store) ready(ctx context.Context) error {
 	return s.checkClusterID()
 }
 
-// begin waits for the first command, or makes it.
-func (s *store) begin(ctx context.Context) error {
-	if err := s.caughtUp(ctx); err != nil {
-		return err
+// named waits until there is a cluster, and this node has what was agreed on so far.
+func (s *store) named(ctx context.Context, atMost time.Duration) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, atMost, errors.New("it takes too long"))
+	defer cancel()
+	for s.db.ClusterID() == "" {
+		if err := s.db.Wait(ctx, s.db.Applied()+1); err != nil {
+			return fmt.Errorf("wait for a cluster: %w", err)
+		}
 	}
-	if s.db.ClusterID() != "" {
-		return nil
-	}
-	return s.firstCommand(ctx)
+	return s.settled(ctx)
 }
 
-// caughtUp waits until this node leads and has applied its whole log.
+// caughtUp waits until this node has applied everything that was agreed on. One of several cannot
+// tell without the others, and does not wait as long for them.
 func (s *store) caughtUp(ctx context.Context) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, s.cfg.timing.catchUp, errors.New("it takes too long"))
-	defer cancel()
-	if err := s.waitLeader(ctx); err != nil {
-		return err
+	atMost := s.cfg.timing.catchUp
+	if len(s.member.Load().servers()) > 1 {
+		atMost = min(atMost, catchUpMember)
 	}
-	if err := s.barrier(ctx); err != nil {
+	ctx, cancel := context.WithTimeoutCause(ctx, atMost, errors.New("it takes too long"))
+	defer cancel()
+	if err := s.settled(ctx); err != nil {
 		return fmt.Errorf("apply the log: %w", err)
 	}
 	return nil
+}
+
+// settled waits until this node has applied what was agreed on before it was opened.
+func (s *store) settled(ctx context.Context) error {
+	m := s.member.Load()
+	if m.networked {
+		return s.catchUp(ctx)
+	}
+	select {
+	case <-m.ready:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("wait for a leader: %w", context.Cause(ctx))
+	}
 }

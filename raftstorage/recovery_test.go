@@ -293,7 +293,7 @@ func TestHalt(t *testing.T) {
 	n := New(quiet(Config{Dir: dir}))
 	must(t, n.Open(t.Context()))
 	write(t, n, service("s", "http://a"))
-	future := n.store.raft.Apply([]byte{0x7f, 1, 2, 3}, 0)
+	future := n.store.member.Load().raft.Apply([]byte{0x7f, 1, 2, 3}, 0)
 	must(t, future.Error())
 	check := func(n *Node) {
 		t.Helper()
@@ -313,8 +313,8 @@ func TestHalt(t *testing.T) {
 	check(n)
 	stop(t, n)
 	n = start(t, quiet(Config{Dir: dir}))
-	must(t, n.store.leading.wait(t.Context()))
-	must(t, n.store.raft.Barrier(0).Error())
+	must(t, n.store.waitLeader(t.Context()))
+	must(t, n.store.member.Load().raft.Barrier(0).Error())
 	check(n)
 }
 

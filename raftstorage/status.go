@@ -1,6 +1,10 @@
 package raftstorage
 
-import "time"
+import (
+	"time"
+
+	"github.com/hashicorp/raft"
+)
 
 // Status is what a node knows about itself and its group.
 type Status struct {
@@ -55,19 +59,25 @@ func (n *Node) Status() Status {
 	if err != nil {
 		return Status{}
 	}
-	_, leader := s.raft.LeaderWithID()
+	m := s.member.Load()
+	if m == nil {
+		return Status{}
+	}
+	_, leader := m.raft.LeaderWithID()
 	st := Status{
-		ID:            string(s.id),
+		ID:            string(s.id()),
 		ClusterID:     s.db.ClusterID(),
-		Role:          roleOf(s.raft.State()),
+		Role:          roleOf(m.raft.State()),
 		Leader:        string(leader),
-		Term:          s.raft.CurrentTerm(),
-		LastIndex:     s.raft.LastIndex(),
+		Term:          m.raft.CurrentTerm(),
+		LastIndex:     m.raft.LastIndex(),
 		Applied:       s.db.Applied(),
 		Hash:          s.db.Hash(),
 		SnapshotIndex: s.upkeep.snapshotIndex.Load(),
 		Rebuilt:       s.rebuilt,
+		Joining:       s.lonely(),
 	}
+	m.inCluster(&st)
 	if taken := s.upkeep.taken.Load(); taken > 0 {
 		st.SnapshotTime = time.Unix(0, taken)
 	}
@@ -78,4 +88,24 @@ func (n *Node) Status() Status {
 		st.Halted = err.Error()
 	}
 	return st
+}
+
+// inCluster adds what a node knows about the others.
+func (m *member) inCluster(st *Status) {
+	voters, self := 0, false
+	servers := m.servers()
+	for _, server := range servers {
+		if server.Suffrage == raft.Voter {
+			voters++
+		}
+		self = self || server.ID == m.s.id()
+	}
+	st.Members, st.FaultTolerance = len(servers), max(voters-1, 0)/2
+	st.Removed = len(servers) > 0 && !self
+	if why := m.s.diverged.Load(); why != nil {
+		st.Diverged = *why
+	}
+	if c := m.s.cluster.Load(); c != nil {
+		st.Name, st.Address, st.Edge = c.NodeName, string(m.address), c.Edge
+	}
 }

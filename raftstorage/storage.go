@@ -12,8 +12,9 @@ import (
 // storageFailure says what this node cannot read or write, and what is to be done about it, as an
 // error with the code no_leader; nil if all is well.
 func (s *store) storageFailure() error {
-	s.checkPlace()
-	err := s.guard.failed()
+	g := s.guarding()
+	s.checkPlace(g)
+	err := g.failed()
 	if err == nil {
 		return nil
 	}
@@ -24,9 +25,17 @@ func (s *store) storageFailure() error {
 	return &resource.Error{Code: resource.NoLeader, Message: "the storage of this node fails: " + text, Err: err}
 }
 
+// guarding is the guard of raft while that runs.
+func (s *store) guarding() *guard {
+	if m := s.member.Load(); m != nil {
+		return m.guard
+	}
+	return s.guard
+}
+
 // checkPlace looks whether raft.db is still where it was opened. If somebody removed the directory,
 // everything seems to go on: the open files are written, and nobody finds them any more.
-func (s *store) checkPlace() {
+func (s *store) checkPlace(g *guard) {
 	if s.files == nil {
 		return
 	}
@@ -34,7 +43,7 @@ func (s *store) checkPlace() {
 	if err != nil || !os.SameFile(info, s.files.info) {
 		err = &goneError{s.cfg.Dir, err}
 	}
-	s.guard.note("look for "+logFile, err)
+	g.note("look for "+logFile, err)
 }
 
 // goneError says that the data directory is not the one that is open.

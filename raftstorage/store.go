@@ -5,7 +5,9 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/raft"
@@ -14,31 +16,46 @@ import (
 	"github.com/dgate-io/caddy-dgate/internal/state"
 )
 
-// store is everything that is open while a node is open.
+// store is everything that is open while a node is open. What talks to others, and can be
+// restarted without the rest, is its member.
 type store struct {
-	cfg   Config
-	id    raft.ServerID
-	files *files // nil in memory
-	db    *state.DB
-	guard *guard
-	snaps *snapshots
-	raft  *raft.Raft
+	cfg      Config
+	identity atomic.Pointer[raft.ServerID]
+	files    *files // nil in memory
+	logs     raft.LogStore
+	stable   raft.StableStore
+	db       *state.DB
+	guard    *guard // while raft does not run
+	snaps    *snapshots
+	member   atomic.Pointer[member]
+	table    map[string]method
 
-	rebuilt  string  // why the state does not come from state.db, or ""
-	behind   bool    // the log had entries that the state did not have
-	session  [8]byte // first half of command ids
-	counter  counter // second half, and what is in flight
-	leading  leadership
-	upkeep   upkeep
-	stop     chan struct{} // closed when raft must end, whatever it waits for
-	stopOnce sync.Once
-	wg       sync.WaitGroup
+	cluster     atomic.Pointer[Cluster] // in force; nil: alone
+	configuring sync.Mutex              // held while cluster, port or member are replaced
+	place       place
+
+	rebuilt   string       // why the state does not come from state.db, or ""
+	behind    bool         // the log had entries that the state did not have
+	applying  sync.RWMutex // write-locked while the state is replaced
+	session   [8]byte      // first half of command ids
+	counter   counter      // second half, and what is in flight
+	leading   leadership
+	addresses addresses
+	upkeep    upkeep
+	joining   atomic.Pointer[string] // why nobody has admitted this node yet, see setJoining
+	diverged  atomic.Pointer[string]
+	leaving   atomic.Bool   // the store is being closed: nobody should elect this node again
+	stop      chan struct{} // closed when everything must end, whatever it waits for
+	stopOnce  sync.Once
+	wg        sync.WaitGroup // goroutines that end with stop
 	locking
 }
 
 // openStore opens or creates everything. On an error all of it is closed again.
-func openStore(ctx context.Context, cfg Config) (_ *store, err error) {
+func openStore(ctx context.Context, cfg Config, c *Cluster) (_ *store, err error) {
 	s := &store{cfg: cfg, stop: make(chan struct{})}
+	s.cluster.Store(c)
+	s.table = s.methods()
 	s.upkeep.wake = make(chan struct{}, 1)
 	if _, err := rand.Read(s.session[:]); err != nil {
 		return nil, err
@@ -56,102 +73,91 @@ func openStore(ctx context.Context, cfg Config) (_ *store, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := s.startRaft(); err != nil {
+	if err := s.startNetwork(c); err != nil {
 		return nil, err
 	}
+	s.startLocking()
 	return s, s.ready(ctx)
 }
 
 func (s *store) log() *zap.Logger { return s.cfg.Logger() }
 
-// startRaft starts raft and the goroutines that serve it.
-func (s *store) startRaft() (err error) {
-	conf := raft.DefaultConfig()
-	conf.LocalID = s.id
-	conf.HeartbeatTimeout, conf.ElectionTimeout, conf.LeaderLeaseTimeout = soloTimeout, soloTimeout, soloLease
-	conf.CommitTimeout = commitTimeout
-	conf.BatchApplyCh = true
-	conf.ShutdownOnRemove = false
-	conf.TrailingLogs = maxTrailing
-	conf.SnapshotInterval = snapshotInterval
-	conf.SnapshotThreshold = s.cfg.SnapshotEntries
-	conf.NoSnapshotRestoreOnStart = true // the state is there already, see openFiles
-	conf.NoLegacyTelemetry = true
-	conf.Logger = newLogger(s.cfg.Logger)
-	notify := make(chan bool, 16)
-	conf.NotifyCh = notify
-	_, inmem := raft.NewInmemTransport(localAddress)
-	transport := &loopback{inmem, s.guard.start}
-
-	s.wg.Go(func() { s.followLeadership(notify) })
-	s.raft, err = newRaft(conf, &fsm{s}, s.guard, s.snaps, transport)
-	if err != nil {
-		return fmt.Errorf("start raft: %w", err)
+// id is that of this server. It changes only when the server forgets everything to join others.
+func (s *store) id() raft.ServerID {
+	if id := s.identity.Load(); id != nil {
+		return *id
 	}
-	if err := s.checkAlone(); err != nil {
-		return err
-	}
-	s.wg.Go(s.maintain)
-	s.startLocking()
-	return nil
+	return ""
 }
 
-// newRaft is raft.NewRaft with panics as errors.
-func newRaft(conf *raft.Config, f raft.FSM, g *guard, snaps raft.SnapshotStore, trans raft.Transport) (r *raft.Raft, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			r, err = nil, fmt.Errorf("%v", p)
+func (s *store) setID(id raft.ServerID) { s.identity.Store(&id) }
+
+// clusterName is part of the credentials.
+func (s *store) clusterName() string {
+	if c := s.cluster.Load(); c != nil {
+		return c.Name
+	}
+	return DefaultClusterName
+}
+
+// isEmpty tells a server that is in no cluster yet: it has no log, and no state.
+func (s *store) isEmpty() bool {
+	m := s.member.Load()
+	return m == nil || m.raft.LastIndex() == 0 && s.db.Applied() == 0
+}
+
+// setJoining notes why nobody has admitted this node yet; "" when somebody has.
+func (s *store) setJoining(why string) { s.joining.Store(&why) }
+
+// lonely says why this node knows no leader, if that will not pass by itself; otherwise "".
+func (s *store) lonely() string {
+	m := s.member.Load()
+	if m == nil {
+		return ""
+	}
+	servers, c := m.servers(), s.cluster.Load()
+	switch why := s.joining.Load(); {
+	case len(servers) == 0 && why != nil && *why != "":
+		return "this node is not part of a cluster yet: " + *why
+	case len(servers) == 0:
+		return "this node is not part of a cluster yet"
+	case c == nil && len(servers) > 1:
+		return fmt.Sprintf("this node is one of the %d members of a cluster, but its configuration has no cluster block", len(servers))
+	}
+	return ""
+}
+
+// stepDown lets another member lead.
+func (s *store) stepDown(ctx context.Context) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, transferTime, errors.New("it takes too long"))
+	defer cancel()
+	if m := s.member.Load(); m != nil {
+		if err := m.stepDown(ctx); err != nil {
+			return fmt.Errorf("give leadership away: %w", err)
 		}
-	}()
-	return raft.NewRaft(conf, f, g, g, snaps, trans)
-}
-
-// loopback is the transport of a sole voter.
-type loopback struct {
-	*raft.InmemTransport
-	starting func()
-}
-
-// SetHeartbeatHandler implements raft.Transport. It is the last thing that raft does before its
-// goroutines start, in which it panics when its files fail.
-func (t *loopback) SetHeartbeatHandler(handler func(raft.RPC)) {
-	t.InmemTransport.SetHeartbeatHandler(handler)
-	t.starting()
-}
-
-// localAddress is the address of a sole voter. Nothing listens there; a node that joins others
-// gets a real one.
-const localAddress raft.ServerAddress = "local"
-
-// checkAlone refuses a directory that is that of a member of a larger group: started alone it
-// would never lead, or worse, lead one of its own.
-func (s *store) checkAlone() error {
-	future := s.raft.GetConfiguration()
-	if err := future.Error(); err != nil {
-		return fmt.Errorf("start raft: %w", err)
-	}
-	servers := future.Configuration().Servers
-	for _, server := range servers {
-		if server.ID != s.id {
-			return fmt.Errorf("the log is that of server %s, and this directory is that of server %s: they do not belong together", server.ID, s.id)
-		}
-	}
-	if len(servers) == 0 {
-		return errors.New("the log has no configuration")
 	}
 	return nil
 }
 
 // close closes what is open, in order. It is called once.
 func (s *store) close() error {
+	s.leaving.Store(true)
 	s.stopLocking()
 	s.counter.drain(s.cfg.timing.drain)
+	if err := s.stepDown(context.Background()); err != nil {
+		s.log().Warn("the others must elect a leader", zap.Error(err))
+	}
 	var errs []error
 	stopped := true
 	s.stopOnce.Do(func() { close(s.stop) })
-	if err := s.shutdownRaft(); err != nil {
-		errs, stopped = append(errs, err), false
+	s.configuring.Lock() // for good: nothing is started any more
+	if m := s.member.Load(); m != nil {
+		if err := m.end(); err != nil {
+			errs, stopped = append(errs, err), false
+		}
 	}
+	s.wg.Wait()
+	errs = append(errs, s.place.leave(place{}))
 	if s.db != nil {
 		errs = append(errs, s.db.Close())
 	}
@@ -164,21 +170,24 @@ func (s *store) close() error {
 	return errors.Join(errs...)
 }
 
-// shutdownRaft stops raft and our own goroutines, for so long as that may take.
-func (s *store) shutdownRaft() error {
-	done := make(chan error, 1)
-	go func() {
-		var err error
-		if s.raft != nil {
-			err = s.raft.Shutdown().Error()
-		}
-		s.wg.Wait()
-		done <- err
-	}()
+var _ http.Handler = (*store)(nil)
+
+// stopped tells whether the store is closed.
+func (s *store) stopped() bool {
 	select {
-	case err := <-done:
-		return err
-	case <-time.After(s.cfg.timing.shutdown):
-		return errors.New("raft does not stop")
+	case <-s.stop:
+		return true
+	default:
+		return false
 	}
+}
+
+// until polls until cond holds.
+func until(ctx context.Context, cond func() bool) error {
+	for !cond() {
+		if !sleep(ctx, 10*time.Millisecond) {
+			return context.Cause(ctx)
+		}
+	}
+	return nil
 }

@@ -1,6 +1,7 @@
 package raftstorage
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strconv"
@@ -14,7 +15,6 @@ import (
 
 // upkeep is what keeps the log short. Raft counts entries only, and they can be large.
 type upkeep struct {
-	led           atomic.Bool
 	entries       atomic.Int64 // appended since the node is open
 	bytes         atomic.Int64
 	bytesSince    atomic.Int64 // appended since the last snapshot
@@ -69,18 +69,19 @@ func (u *upkeep) trailing() uint64 {
 	return uint64(min(max(trailingBytes/max(bytes/entries, 1), minTrailing), maxTrailing))
 }
 
-// maintain looks after raft's settings and takes snapshots by size, until the store is closed.
-func (s *store) maintain() {
+// maintain looks after raft's settings and takes snapshots by size, until it ends.
+func (m *member) maintain(ctx context.Context) {
+	s := m.s
 	var again <-chan time.Time
 	for {
 		select {
 		case <-s.upkeep.wake:
 		case <-again:
-		case <-s.stop:
+		case <-ctx.Done():
 			return
 		}
 		again = nil
-		s.tune()
+		m.tune()
 		if s.upkeep.bytesSince.Load() < max(s.cfg.SnapshotBytes, s.db.Size()) {
 			continue
 		}
@@ -88,7 +89,7 @@ func (s *store) maintain() {
 			again = time.After(wait)
 			continue
 		}
-		if err := s.snapshot(); err != nil && !errors.Is(err, raft.ErrRaftShutdown) {
+		if err := m.snapshot(); err != nil && !errors.Is(err, raft.ErrRaftShutdown) {
 			s.log().Error("snapshot failed", zap.Error(err))
 			again = time.After(s.cfg.timing.snapshotGap)
 		}
@@ -96,26 +97,26 @@ func (s *store) maintain() {
 }
 
 // tune gives raft the settings that fit now.
-func (s *store) tune() {
-	conf := s.raft.ReloadableConfig()
-	conf.TrailingLogs = s.upkeep.trailing()
-	if s.upkeep.led.Load() {
-		conf.HeartbeatTimeout, conf.ElectionTimeout = usualTimeout, usualTimeout
+func (m *member) tune() {
+	conf := m.raft.ReloadableConfig()
+	conf.TrailingLogs = m.s.upkeep.trailing()
+	if m.led.Load() {
+		conf.HeartbeatTimeout, conf.ElectionTimeout = m.s.cfg.timing.election, m.s.cfg.timing.election
 	}
-	if conf == s.raft.ReloadableConfig() {
+	if conf == m.raft.ReloadableConfig() {
 		return
 	}
-	if err := s.raft.ReloadConfig(conf); err != nil {
-		s.log().Error("raft refuses its settings", zap.Error(err))
+	if err := m.raft.ReloadConfig(conf); err != nil {
+		m.s.log().Error("raft refuses its settings", zap.Error(err))
 	}
 }
 
 // snapshot takes a snapshot, if there is something new. While storage fails raft would not answer.
-func (s *store) snapshot() error {
-	if err := s.storageFailure(); err != nil {
+func (m *member) snapshot() error {
+	if err := m.s.storageFailure(); err != nil {
 		return err
 	}
-	err := s.raft.Snapshot().Error()
+	err := m.raft.Snapshot().Error()
 	if err != nil && !errors.Is(err, raft.ErrNothingNewToSnapshot) {
 		return fmt.Errorf("snapshot: %w", err)
 	}

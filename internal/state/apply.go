@@ -150,7 +150,8 @@ type batch struct {
 	tx      *bolt.Tx
 	meta    meta
 	changes []Change
-	renamed bool // the command that is applied gives the cluster its id, or another one
+	hashes  []hashAt // of the state after each of them
+	renamed bool     // the command that is applied gives the cluster its id, or another one
 }
 
 // applyBatch applies entries in one transaction. It returns what panicked, if something did;
@@ -184,7 +185,7 @@ func (db *DB) applyBatch(entries []Entry, outcomes []Outcome) (panicked error) {
 		refuse(outcomes, &StorageError{err})
 		return nil
 	}
-	db.publish(b.meta, b.changes)
+	db.publish(b.meta, b.changes, b.hashes)
 	if halted != nil {
 		db.halt(halted)
 	}
@@ -283,6 +284,7 @@ func (b *batch) roll(index uint64, id [16]byte, p *plan) {
 	h.Sum(b.meta.hash[:0])
 	b.meta.changes += uint64(len(keys))
 	b.meta.latest, b.meta.latestIndex = id, index
+	b.hashes = append(b.hashes, hashAt{index, b.meta.hash})
 	if len(keys) > 0 {
 		b.changes = append(b.changes, Change{Index: index, Keys: keys})
 	}

@@ -40,6 +40,7 @@ type DB struct {
 	closed bool
 
 	feed    feed
+	hashes  hashes
 	waiters waiters
 }
 
@@ -91,6 +92,7 @@ func Open(dir string, opts Options) (*DB, error) {
 		return nil, err
 	}
 	db.feed.floor = db.meta.index
+	db.hashes.reset(db.meta)
 	db.waiters.applied = db.meta.index
 	return db, nil
 }
@@ -176,7 +178,8 @@ func (db *DB) isClosed() bool {
 }
 
 // publish makes a committed batch known.
-func (db *DB) publish(m meta, changes []Change) {
+func (db *DB) publish(m meta, changes []Change, hashes []hashAt) {
+	db.hashes.add(hashes)
 	db.mu.Lock()
 	db.meta = m
 	db.mu.Unlock()

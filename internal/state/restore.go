@@ -43,6 +43,7 @@ func (db *DB) swap(b *bolt.DB, m meta) {
 	db.handle, db.meta = &handle{bolt: b, drained: make(chan struct{})}, m
 	db.mu.Unlock()
 	db.retire(old)
+	db.hashes.reset(m)
 	db.feed.reset(m.index)
 	db.waiters.reached(m.index)
 }

@@ -1,0 +1,309 @@
+package raftstorage
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/raft"
+
+	"github.com/dgate-io/caddy-dgate/raftstorage/peer"
+)
+
+// Bounds of what is sent to other members.
+const (
+	maxAppendBytes = 4 << 20 // of entries in one request; raft itself only counts them
+	maxSending     = 4       // snapshots at the same time
+	raftTimeout    = 10 * time.Second
+	raftConns      = 3 // kept per member
+)
+
+// network is raft's transport between nodes. It finds members where they say that they are, keeps
+// requests small enough for slow links, and is silent while the disk of this node hangs.
+type network struct {
+	*raft.NetworkTransport
+	addresses *addresses
+	self      raft.ServerID
+	starting  func()
+	stalled   func() error               // why this node must not lead, or nil
+	link      func(address string) error // for tests
+	sending   chan struct{}
+}
+
+// network makes the transport of a member.
+func (m *member) network() *network {
+	trans := raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
+		Stream:  &layer{m.port.Raft(), m.address},
+		MaxPool: raftConns, Timeout: raftTimeout,
+		Logger: newLogger(m.s.cfg.Logger),
+	})
+	return &network{
+		NetworkTransport: trans, addresses: &m.s.addresses, self: m.s.id(),
+		starting: m.guard.start, stalled: m.guard.stalled, link: m.s.cfg.link,
+		sending: make(chan struct{}, maxSending),
+	}
+}
+
+// layer is the port as raft sees it, at the address where others reach it.
+type layer struct {
+	raft.StreamLayer
+	address raft.ServerAddress
+}
+
+// Addr implements net.Listener.
+func (l *layer) Addr() net.Addr { return advertised(l.address) }
+
+// advertised is an address that need not be one of this machine.
+type advertised string
+
+func (advertised) Network() string  { return "tcp" }
+func (a advertised) String() string { return string(a) }
+
+// addresses are where servers said last that they are, which can be newer than what the
+// configuration of the cluster has.
+type addresses struct {
+	mu    sync.Mutex
+	known map[raft.ServerID]raft.ServerAddress
+}
+
+// set notes where a server says that it is.
+func (a *addresses) set(id raft.ServerID, address raft.ServerAddress) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.known == nil {
+		a.known = map[raft.ServerID]raft.ServerAddress{}
+	}
+	a.known[id] = address
+}
+
+// of is where a server is, or otherwise.
+func (a *addresses) of(id raft.ServerID, otherwise raft.ServerAddress) raft.ServerAddress {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if address, ok := a.known[id]; ok {
+		return address
+	}
+	return otherwise
+}
+
+// to is where a request goes, or why it does not.
+func (t *network) to(id raft.ServerID, target raft.ServerAddress) (raft.ServerAddress, error) {
+	target = t.addresses.of(id, target)
+	if t.link == nil {
+		return target, nil
+	}
+	return target, t.link(string(target))
+}
+
+// SetHeartbeatHandler implements raft.Transport; see [loopback.SetHeartbeatHandler].
+func (t *network) SetHeartbeatHandler(handler func(raft.RPC)) {
+	t.NetworkTransport.SetHeartbeatHandler(handler)
+	t.starting()
+}
+
+// AppendEntries implements raft.Transport. It carries heartbeats as well.
+func (t *network) AppendEntries(id raft.ServerID, target raft.ServerAddress, args *raft.AppendEntriesRequest, resp *raft.AppendEntriesResponse) error {
+	if err := t.stalled(); err != nil {
+		return err
+	}
+	target, err := t.to(id, target)
+	if err != nil {
+		return err
+	}
+	shorten(args)
+	return t.NetworkTransport.AppendEntries(id, target, args, resp)
+}
+
+// shorten leaves off entries that are too much for one request. Raft goes on from what was sent.
+func shorten(args *raft.AppendEntriesRequest) {
+	size := 0
+	for i, e := range args.Entries {
+		size += len(e.Data) + len(e.Extensions)
+		if size > maxAppendBytes && i > 0 {
+			args.Entries = args.Entries[:i]
+			return
+		}
+	}
+}
+
+// AppendEntriesPipeline implements raft.Transport.
+func (t *network) AppendEntriesPipeline(id raft.ServerID, target raft.ServerAddress) (raft.AppendPipeline, error) {
+	target, err := t.to(id, target)
+	if err != nil {
+		return nil, err
+	}
+	p, err := t.NetworkTransport.AppendEntriesPipeline(id, target)
+	if err != nil {
+		return nil, err
+	}
+	return &pipeline{p, t, id, target}, nil
+}
+
+// pipeline is raft's, with the same rules as single requests.
+type pipeline struct {
+	raft.AppendPipeline
+	t      *network
+	id     raft.ServerID
+	target raft.ServerAddress
+}
+
+// AppendEntries implements raft.AppendPipeline.
+func (p *pipeline) AppendEntries(args *raft.AppendEntriesRequest, resp *raft.AppendEntriesResponse) (raft.AppendFuture, error) {
+	if err := p.t.stalled(); err != nil {
+		return nil, err
+	}
+	switch target, err := p.t.to(p.id, p.target); {
+	case err != nil:
+		return nil, err
+	case target != p.target:
+		return nil, fmt.Errorf("server %s is at %s now", p.id, target)
+	}
+	shorten(args)
+	return p.AppendPipeline.AppendEntries(args, resp)
+}
+
+// RequestVote implements raft.Transport.
+func (t *network) RequestVote(id raft.ServerID, target raft.ServerAddress, args *raft.RequestVoteRequest, resp *raft.RequestVoteResponse) error {
+	target, err := t.to(id, target)
+	if err != nil {
+		return err
+	}
+	return t.NetworkTransport.RequestVote(id, target, args, resp)
+}
+
+// RequestPreVote implements raft.WithPreVote.
+func (t *network) RequestPreVote(id raft.ServerID, target raft.ServerAddress, args *raft.RequestPreVoteRequest, resp *raft.RequestPreVoteResponse) error {
+	if err := t.stalled(); err != nil {
+		return err
+	}
+	target, err := t.to(id, target)
+	if err != nil {
+		return err
+	}
+	return t.NetworkTransport.RequestPreVote(id, target, args, resp)
+}
+
+// TimeoutNow implements raft.Transport.
+func (t *network) TimeoutNow(id raft.ServerID, target raft.ServerAddress, args *raft.TimeoutNowRequest, resp *raft.TimeoutNowResponse) error {
+	target, err := t.to(id, target)
+	if err != nil {
+		return err
+	}
+	return t.NetworkTransport.TimeoutNow(id, target, args, resp)
+}
+
+// errSending is the answer to a snapshot too many; raft tries again later.
+var errSending = errors.New("enough snapshots are being sent already")
+
+// InstallSnapshot implements raft.Transport.
+func (t *network) InstallSnapshot(id raft.ServerID, target raft.ServerAddress, args *raft.InstallSnapshotRequest, resp *raft.InstallSnapshotResponse, data io.Reader) error {
+	select {
+	case t.sending <- struct{}{}:
+		defer func() { <-t.sending }()
+	default:
+		return errSending
+	}
+	target, err := t.to(id, target)
+	if err != nil {
+		return err
+	}
+	return t.NetworkTransport.InstallSnapshot(id, target, args, resp, data)
+}
+
+// EncodePeer implements raft.Transport.
+func (t *network) EncodePeer(id raft.ServerID, address raft.ServerAddress) []byte {
+	if id == t.self {
+		return []byte(t.LocalAddr())
+	}
+	return []byte(t.addresses.of(id, address))
+}
+
+var (
+	_ raft.Transport   = (*network)(nil)
+	_ raft.WithPreVote = (*network)(nil)
+	_ raft.WithClose   = (*network)(nil)
+)
+
+// listen opens the port of a cluster.
+func (s *store) listen(c *Cluster) (*peer.Port, *peer.Credentials, error) {
+	cred := peer.NewCredentials(c.Name, string(s.id()))
+	if err := trust(cred, c); err != nil {
+		return nil, nil, err
+	}
+	port, err := peer.Listen(c.Listen, cred, peer.Options{Logger: s.cfg.Logger, Handler: s})
+	if err != nil {
+		return nil, nil, fmt.Errorf("cluster: %w", err)
+	}
+	return port, cred, nil
+}
+
+// trust makes credentials follow the configuration. Without secret and files nobody else has what
+// this node trusts.
+func trust(cred *peer.Credentials, c *Cluster) error {
+	var err error
+	switch {
+	case c.Files != nil:
+		err = cred.UseFiles(*c.Files)
+	case c.Secret != nil:
+		err = cred.UseSecrets(c.Secret, c.Previous...)
+	default:
+		err = cred.UseSecrets(peer.NewSecret())
+	}
+	if err != nil {
+		return fmt.Errorf("cluster: %w", err)
+	}
+	return nil
+}
+
+// advertise finds where others reach this node.
+func advertise(c *Cluster, listening net.Addr) (string, error) {
+	host, port, err := net.SplitHostPort(listening.String())
+	if err != nil {
+		return "", fmt.Errorf("cluster: %w", err)
+	}
+	given := c.Advertise != ""
+	if given {
+		host = c.Advertise
+		if h, p, err := net.SplitHostPort(c.Advertise); err == nil {
+			host, port = h, p
+		}
+	}
+	configured, _, _ := net.SplitHostPort(c.Listen) // checked before
+	switch ip := net.ParseIP(host); {
+	case ip != nil && ip.IsUnspecified() && given:
+		return "", fmt.Errorf("cluster: advertise %s is not an address that others can reach", c.Advertise)
+	case ip != nil && ip.IsUnspecified():
+		if host, err = ownAddress(); err != nil {
+			return "", err
+		}
+	case isLoopback(host) && !isLoopback(configured):
+		return "", fmt.Errorf("cluster: advertise %s can be reached from this machine only, and listen is %s: advertise another address, or listen on 127.0.0.1", host, c.Listen)
+	}
+	return net.JoinHostPort(host, port), nil
+}
+
+// ownAddress is the first address of this machine that others may reach, IPv4 before IPv6.
+func ownAddress() (string, error) {
+	all, err := net.InterfaceAddrs()
+	if err != nil {
+		return "", fmt.Errorf("cluster: addresses of this machine: %w", err)
+	}
+	var found string
+	for _, a := range all {
+		n, ok := a.(*net.IPNet)
+		switch {
+		case !ok || !n.IP.IsGlobalUnicast():
+		case n.IP.To4() != nil:
+			return n.IP.String(), nil
+		case found == "":
+			found = n.IP.String()
+		}
+	}
+	if found == "" {
+		return "", errors.New("cluster: this machine has no address that others can reach: set advertise")
+	}
+	return found, nil
+}
