@@ -135,21 +135,12 @@ func (c *Client) Do(ctx context.Context, call Call) (*Answer, error) {
 
 // once sends a request to one address. next is where the server redirects to.
 func (c *Client) once(ctx context.Context, call Call, target *url.URL, credentials bool) (answer *Answer, next *url.URL, err error) {
-	req, err := http.NewRequestWithContext(ctx, call.Method, target.String(), bytes.NewReader(call.Body))
+	req, err := c.request(ctx, call, target, bytes.NewReader(call.Body), credentials)
 	if err != nil {
 		return nil, nil, err
 	}
-	maps.Copy(req.Header, call.Header)
-	req.Header.Set("User-Agent", fmt.Sprintf("DGate CLI %s;os=%s;arch=%s", c.options.Version, runtime.GOOS, runtime.GOARCH))
 	if call.Body != nil {
 		req.Header.Set("Content-Type", "application/json")
-	}
-	switch {
-	case !credentials:
-	case c.options.Token != "":
-		req.Header.Set("Authorization", "Bearer "+c.options.Token)
-	case c.options.User != "":
-		req.SetBasicAuth(c.options.User, c.options.Password)
 	}
 	start := time.Now()
 	resp, err := c.http.Do(req)
@@ -180,6 +171,24 @@ func (c *Client) once(ctx context.Context, call Call, target *url.URL, credentia
 		return nil, nil, errors.New(notOurs(target))
 	}
 	return &Answer{Status: resp.StatusCode, Header: resp.Header, Body: body}, nil, nil
+}
+
+// request makes a request, with what every request has.
+func (c *Client) request(ctx context.Context, call Call, target *url.URL, body io.Reader, credentials bool) (*http.Request, error) {
+	req, err := http.NewRequestWithContext(ctx, call.Method, target.String(), body)
+	if err != nil {
+		return nil, err
+	}
+	maps.Copy(req.Header, call.Header)
+	req.Header.Set("User-Agent", fmt.Sprintf("DGate CLI %s;os=%s;arch=%s", c.options.Version, runtime.GOOS, runtime.GOARCH))
+	switch {
+	case !credentials:
+	case c.options.Token != "":
+		req.Header.Set("Authorization", "Bearer "+c.options.Token)
+	case c.options.User != "":
+		req.SetBasicAuth(c.options.User, c.options.Password)
+	}
+	return req, nil
 }
 
 // redirect decides whether to go where the answer points.

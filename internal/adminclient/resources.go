@@ -120,7 +120,16 @@ func (c *Client) Delete(ctx context.Context, key resource.Key, cond Condition) e
 
 // Data sends a request without a body and gives the data of the answer.
 func (c *Client) Data(ctx context.Context, method string, path []string, query url.Values) (json.RawMessage, error) {
-	answer, err := c.Do(ctx, Call{Method: method, Path: path, Query: query})
+	return c.data(ctx, Call{Method: method, Path: path, Query: query})
+}
+
+// Post sends JSON, and gives the data of the answer.
+func (c *Client) Post(ctx context.Context, path []string, body []byte) (json.RawMessage, error) {
+	return c.data(ctx, Call{Method: http.MethodPost, Path: path, Body: body})
+}
+
+func (c *Client) data(ctx context.Context, call Call) (json.RawMessage, error) {
+	answer, err := c.Do(ctx, call)
 	if err != nil {
 		return nil, err
 	}

@@ -73,7 +73,7 @@ func TestCommands(t *testing.T) {
 		"the source of a status":          {line: "status -o source", want: result{1, "", "output source is for module get\n"}},
 		"nothing is written for it":       {line: "mod mk m payload=eA== -o source", want: result{1, "", "output source is for module get\n"}},
 		"zeros in a table":                {before: []string{"svc mk s urls=http://a retries=0"}, line: "svc ls -o table", want: result{0, "NAME  NAMESPACE  URLS      RETRIES\ns     default    http://a  0\n\n", ""}},
-		"members in a table":              {line: "cluster members -o table", want: result{0, "ID  NAME  ADDRESS  ROLE   LEADER\nn1  test           voter  true\n\n", ""}},
+		"members in a table":              {line: "cluster members -o table", want: result{0, "NAME  ID  ADDRESS  ROLE   STATE           APPLIED  LAG  VERSION  PROBLEM\ntest  n1           voter  leader (asked)  0        0    dev\n\n", ""}},
 		"a bad name":                      {line: "ns mk a/b", want: result{1, "", "400 error from server: name may only have ASCII letters, digits, '.', '_' and '-'\n"}},
 		"dots as a name":                  {line: "ns rm ..", want: result{1, "", "404 error from server: namespace not found\n"}},
 		"unknown command":                 {line: "bogus", want: result{1, "", "unknown command \"bogus\" for \"dgate-cli\"\n"}},
@@ -101,7 +101,7 @@ func TestCommands(t *testing.T) {
 		"all namespaces":                  {before: []string{"ns mk b", "svc mk s urls=http://a -n b"}, line: "svc ls -n * -o table", want: result{0, "NAME  NAMESPACE  URLS      RETRIES\ns     b          http://a  3\n\n", ""}},
 		"yaml":                            {before: []string{"mod mk m payload=eA== tags=x,yes"}, line: "mod mk -oyaml n payload=eA== tags=x,yes,1", want: result{0, "name: \"n\"\nnamespace: \"\"\npayload: eA==\ntags:\n  - x\n  - \"yes\"\n  - \"1\"\n\n", ""}},
 		"cluster without a word":          {line: "cluster bogus", want: result{3, "", "No help topic for 'bogus'\n"}},
-		"members":                         {line: "cluster members -o yaml", want: result{0, "- id: n1\n  name: test\n  address: \"\"\n  role: voter\n  leader: true\n\n", ""}},
+		"members":                         {line: "cluster members -o yaml", want: result{0, "- id: n1\n  name: test\n  address: \"\"\n  role: voter\n  leader: true\n  self: true\n  reachable: true\n  version: dev\n  applied: 0\n  lag: 0\n  hash: \"\"\n  storage: ok\n\n", ""}},
 		"a value with an equals sign":     {line: "svc mk s urls=http://a/?x=y", want: result{0, "{\n  \"name\": \"s\",\n  \"urls\": [\n    \"http://a/?x=y\"\n  ],\n  \"namespace\": \"\"\n}\n\n", ""}},
 		"an operator inside a value":      {line: "ns mk a tags=b@=c:=d", want: result{0, "{\n  \"name\": \"a\",\n  \"tags\": [\n    \"b@=c:=d\"\n  ]\n}\n\n", ""}},
 		"the server's word for two ways":  {line: "svc mk s urls=a,ftp://b retries=-1", want: result{1, "", "400 error from server: urls[0] must begin with a scheme: http, https, h2c, ws or wss; urls[1] must have the scheme http, https, h2c, ws or wss; retries must be from 0 to 100\n"}},
@@ -186,7 +186,7 @@ func TestHelp(t *testing.T) {
 	for line, want := range map[string]string{
 		"ns help":              "List the namespaces\n",
 		"svc help":             "List the services of a namespace\n",
-		"help":                 "Show the nodes, write a snapshot\n",
+		"help":                 "Show the nodes, add and remove some\n",
 		"module create --help": "\n  dgate-cli module create hi payload@=hi.ts\n",
 		"route create -h":      "\n  dgate-cli route create hi paths=",
 		"svc mk -h":            "\n  dgate-cli service create users urls=http",
@@ -242,7 +242,10 @@ role +leader
 hash +[0-9a-f]{64}
 faultTolerance +0
 table\.index +\d+
-members\[0\] +id=n1 name=test role=voter leader=true
+storage +ok
+
+NAME +ID +ADDRESS +ROLE +STATE +APPLIED +LAG +VERSION +PROBLEM
+test +n1 +voter +leader \(asked\) +0 +0 +dev
 
 $`)
 	if got := sh.run(t, "status -o table"); !want.MatchString(got.Stdout) {

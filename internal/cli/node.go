@@ -8,17 +8,10 @@ import (
 
 // nodeCommands are about the server, not about resources.
 func (s *session) nodeCommands() []*cobra.Command {
-	cluster := &cobra.Command{Use: "cluster", Short: "Show the nodes, write a snapshot", GroupID: groupNode, RunE: helpOrNoTopic}
-	cluster.AddCommand(
-		s.nodeCommand("status", "Show the state of the node that answers", http.MethodGet, "cluster", "status"),
-		s.nodeCommand("members", "List the nodes", http.MethodGet, "cluster", "members"),
-		s.nodeCommand("snapshot", "Make the node write a snapshot now", http.MethodPost, "cluster", "snapshot"),
-		helpCommand(cluster),
-	)
-	status := s.nodeCommand("status", "Show the state of the node that answers", http.MethodGet, "cluster", "status")
+	status := s.statusCommand()
 	changelog := s.nodeCommand("changelog", "Show how many changes there were, and a hash that is equal on all nodes", http.MethodGet, "changelog")
 	status.GroupID, changelog.GroupID = groupNode, groupNode
-	return []*cobra.Command{status, cluster, changelog, s.typesCommand()}
+	return []*cobra.Command{status, s.clusterCommand(), changelog, s.typesCommand()}
 }
 
 // nodeCommand prints the answer to a request without a body.

@@ -114,6 +114,7 @@ func (s *session) rootCommand() *cobra.Command {
 	root.AddCommand(s.nounCommands()...)
 	root.AddCommand(s.applyCommand(), s.diffCommand(), s.exportCommand(), s.importCommand())
 	root.AddCommand(s.nodeCommands()...)
+	root.AddCommand(s.backupCommand(), s.restoreCommand())
 	root.SetHelpCommand(helpCommand(root))
 	_ = root.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(formats, cobra.ShellCompDirectiveNoFileComp))
 	return root
