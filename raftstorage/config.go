@@ -37,6 +37,8 @@ type Config struct {
 	faults func(raft.LogStore, raft.StableStore) (raft.LogStore, raft.StableStore)
 	// link says in tests whether this node can reach an address; nil: every one.
 	link func(address string) error
+	// manual leaves out in tests what joins, announces and promotes members.
+	manual bool
 	// timing replaces the default in tests.
 	timing *timing
 	// leases replaces the spans of sessions in tests.

@@ -84,6 +84,8 @@ func (s *store) startMember(c *Cluster, p place) (_ *member, err error) {
 	m.loop(m.maintain)
 	if m.networked {
 		m.loop(m.compare)
+	}
+	if m.networked && !s.cfg.manual {
 		m.started()
 	}
 	return m, nil
@@ -260,6 +262,9 @@ func (m *member) rule(ctx context.Context) {
 			}
 			m.s.log().Warn("the new leader cannot do yet what it must", zap.Error(err))
 		}
+	}
+	if m.s.cfg.manual {
+		return
 	}
 	var all sync.WaitGroup
 	for _, duty := range m.duties() {
