@@ -8,8 +8,8 @@ import (
 	"github.com/dgate-io/caddy-dgate/internal/state"
 )
 
-// users finds, for each data key that encrypts something, a stored resource with such a field. It
-// reads every resource that can have one.
+// users finds, for each data key that encrypts something, a stored resource with such a field, or a
+// file of the certificate storage. It reads every one that can have it.
 func users(db *state.DB) (map[string]resource.Key, error) {
 	found := map[string]resource.Key{}
 	err := db.View(func(r *state.Reader) error {
@@ -42,9 +42,26 @@ func users(db *state.DB) (map[string]resource.Key, error) {
 				}
 			}
 		}
-		return nil
+		return filesUsing(r, found)
 	})
 	return found, err
+}
+
+// filesUsing finds those of the certificate storage, whose data is a byte that says what follows,
+// and what follows.
+func filesUsing(r *state.Reader, found map[string]resource.Key) error {
+	for rec, err := range r.List(state.File, "") {
+		if err != nil {
+			return err
+		}
+		if len(rec.Data) == 0 {
+			continue
+		}
+		if s, ok := parseSealed(string(rec.Data[1:])); ok {
+			found[s.dataKey] = rec.Key
+		}
+	}
+	return nil
 }
 
 // sealedFile is what a value of the certificate storage begins with if a sealed value follows; see

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/dgate-io/caddy-dgate/internal/resource"
@@ -29,8 +30,11 @@ type Keyring struct {
 
 	making sync.Mutex // held while KEKs are looked up to make a data key: the file is made once
 
+	unfinished atomic.Bool // an Unlock could not do everything, for a reason that passes
+
 	mu    sync.RWMutex
 	known map[string]*dataKey // by the bytes that are stored
+	inUse usersAt
 }
 
 // New makes a keyring. It does no I/O.
@@ -171,13 +175,18 @@ func mayBegin(db *state.DB, locked []string, problem error) error {
 	}
 	for _, name := range locked {
 		if user, ok := inUse[name]; ok {
-			return &resource.Error{
-				Code: resource.Conflict, Err: problem,
-				Message: fmt.Sprintf("%s cannot be read: %v; give this node the encryption_key that was used, or delete what cannot be read", user, problem),
-			}
+			return unreadable(user, problem)
 		}
 	}
 	return nil
+}
+
+// unreadable says what can be done about it.
+func unreadable(user resource.Key, problem error) error {
+	return &resource.Error{
+		Code: resource.Conflict, Err: problem,
+		Message: fmt.Sprintf("%s cannot be read: %v; give this node the encryption_key that was used, or delete what cannot be read", user, problem),
+	}
 }
 
 // make stores a new data key.
@@ -221,25 +230,37 @@ func (k *Keyring) Unlock(ctx context.Context) (renewed int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	inUse := sync.OnceValues(func() (map[string]resource.Key, error) { return users(db) })
 	var problems []error
+	unfinished := false
 	for _, rec := range records {
-		changed, err := k.unlock(ctx, db, rec, inUse)
+		changed, err := k.unlock(ctx, db, rec, k.notFirst)
 		if err != nil {
-			problems = append(problems, fmt.Errorf("data key %s of %s: %w", rec.Key.Name, rec.CreatedAt.Format(time.DateOnly), err))
+			problems = append(problems, ofDataKey(rec, err))
+			unfinished = unfinished || !Locked(err)
 		}
 		if changed {
 			renewed++
 		}
 	}
+	k.unfinished.Store(unfinished)
 	return renewed, errors.Join(problems...)
 }
 
-// unlock does that with one data key. What is inUse is asked for only if no KEK decrypts it.
-func (k *Keyring) unlock(ctx context.Context, db *state.DB, rec state.Record, inUse func() (map[string]resource.Key, error)) (renewed bool, err error) {
+func ofDataKey(rec state.Record, err error) error {
+	return fmt.Errorf("data key %s of %s: %w", rec.Key.Name, rec.CreatedAt.Format(time.DateOnly), err)
+}
+
+// notFirst tells whether a data key is encrypted with another KEK than the first one.
+func (k *Keyring) notFirst(dk *dataKey, keks []*KEK) bool {
+	_, ok := dk.stored.wrappedBy(keks[0])
+	return !ok
+}
+
+// unlock decrypts one data key, and has it encrypted with the first KEK if it is an outdated one.
+func (k *Keyring) unlock(ctx context.Context, db *state.DB, rec state.Record, outdated func(*dataKey, []*KEK) bool) (renewed bool, err error) {
 	dk, err := k.unwrap(db, rec)
 	if err != nil {
-		used, lost := inUse()
+		used, lost := k.users(db)
 		if _, ok := used[rec.Key.Name]; !ok {
 			return false, lost
 		}
@@ -251,7 +272,7 @@ func (k *Keyring) unlock(ctx context.Context, db *state.DB, rec state.Record, in
 	if err != nil {
 		return false, err
 	}
-	if _, ok := dk.stored.wrappedBy(keks[0]); ok {
+	if !outdated(dk, keks) {
 		return false, nil
 	}
 	err = k.put(ctx, db, rec.Key.Name, dk.key, keks[0], state.Condition{Mode: state.AtVersion, Version: rec.Version})

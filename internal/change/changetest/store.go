@@ -43,20 +43,25 @@ func New(tb testing.TB) *Store {
 
 // Propose implements [change.Store].
 func (s *Store) Propose(_ context.Context, ops ...state.Op) (state.Outcome, error) {
-	cmd := state.Command{Time: time.Now(), Ops: ops}
+	outcome := s.Apply(state.Command{Ops: ops})
+	return outcome, nil
+}
+
+// Apply applies a command, which gets an id and a time.
+func (s *Store) Apply(cmd state.Command) (outcome state.Outcome) {
+	cmd.Time = time.Now()
 	_, _ = rand.Read(cmd.ID[:]) // it never fails
 	data, err := cmd.Encode()
 	if err != nil {
-		return state.Outcome{}, err
+		return state.Outcome{Err: err}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var outcome state.Outcome
 	for _, part := range state.Split(data) {
 		s.index++
 		outcome = s.db.Apply([]state.Entry{{Index: s.index, Term: 1, Data: part}})[0]
 	}
-	return outcome, nil
+	return outcome
 }
 
 // DB implements [change.Store].
