@@ -95,6 +95,8 @@ type node struct {
 
 	announcer atomic.Pointer[announcer] // of the newest configuration that has started, or nil
 	announced chan struct{}             // closed when announceAll has returned
+	watched   chan struct{}             // closed when watchExit has returned
+	parting   sync.Once                 // of goodbye
 }
 
 // acquire finds or makes the node for key. There is only one node in a process that has a store open.
@@ -134,7 +136,7 @@ func release(key nodeKey) error {
 
 // newNode makes a node without opening anything.
 func newNode(key nodeKey) *node {
-	n := &node{key: key, ready: make(chan struct{}), followed: make(chan struct{}), announced: make(chan struct{})}
+	n := &node{key: key, ready: make(chan struct{}), followed: make(chan struct{}), announced: make(chan struct{}), watched: make(chan struct{})}
 	n.settings.Store(&settings{logger: zap.NewNop()})
 	n.metrics = newMetrics(n)
 	n.store = raftstorage.New(raftstorage.Config{
@@ -302,6 +304,7 @@ func (n *node) serve(ctx context.Context) (opened bool, err error) {
 	following, cancel := context.WithCancel(context.Background())
 	n.started, n.cancel = true, cancel
 	go n.follow(following, follower)
+	go n.watchExit(following)
 	go n.announceAll(following, n.store.DB().Subscribe(n.gateway.Table().Index))
 	close(n.ready)
 	n.settings.Load().logger.Info("serving stored resources", zap.String("data", n.key.String()), zap.Uint64("index", n.gateway.Table().Index))
@@ -324,7 +327,11 @@ func (n *node) Destruct() error {
 	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
 	defer cancel()
 	if n.started {
+		if caddy.Exiting() {
+			n.goodbye()
+		}
 		n.cancel()
+		<-n.watched
 		<-n.followed
 		select {
 		case <-n.announced:

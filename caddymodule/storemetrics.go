@@ -19,6 +19,9 @@ type storeMetrics struct {
 	apply     prometheus.Histogram
 
 	applied, last, size, works, snapshot, snapshotTime *prometheus.Desc
+
+	forwarded prometheus.Counter
+	cluster   clusterMetrics
 }
 
 // newStoreMetrics makes the metrics and adds to d those that are read when they are asked for.
@@ -40,6 +43,12 @@ func newStoreMetrics(d *descs) storeMetrics {
 		proposal: durations("proposal_duration_seconds", "How long it took until a proposed change was applied here, or refused."),
 		apply:    durations("apply_duration_seconds", "How long it took to apply changes, which may be several at once."),
 
+		forwarded: prometheus.NewCounter(prometheus.CounterOpts{
+			Namespace: "dgate", Subsystem: "store", Name: "forwarded_proposals_total",
+			Help: "Changes that were proposed here while another node led, and so were handed on to it.",
+		}),
+		cluster: newClusterMetrics(d),
+
 		applied:      d.add("store_applied_index", "Index of the last change that this node has applied."),
 		last:         d.add("store_last_index", "Index of the last entry in this node's log."),
 		size:         d.add("store_size_bytes", "Size of the database with the applied state."),
@@ -52,6 +61,7 @@ func newStoreMetrics(d *descs) storeMetrics {
 func (m *storeMetrics) describe(out chan<- *prometheus.Desc) {
 	m.proposals.Describe(out)
 	m.proposal.Describe(out)
+	m.forwarded.Describe(out)
 	m.apply.Describe(out)
 }
 
@@ -68,6 +78,8 @@ func (m *storeMetrics) collect(out chan<- prometheus.Metric, store *raftstorage.
 	if !status.SnapshotTime.IsZero() {
 		out <- gauge(m.snapshotTime, float64(status.SnapshotTime.UnixMilli())/1000)
 	}
+	m.cluster.collect(out, status)
+	m.forwarded.Collect(out)
 	m.proposals.Collect(out)
 	m.proposal.Collect(out)
 	m.apply.Collect(out)
@@ -81,6 +93,9 @@ type measuredStore struct {
 
 // Propose implements [change.Store].
 func (s measuredStore) Propose(ctx context.Context, ops ...state.Op) (state.Outcome, error) {
+	if status := s.Status(); status.Leader != "" && status.Leader != status.ID {
+		s.metrics.forwarded.Inc()
+	}
 	began := time.Now()
 	outcome, err := s.Node.Propose(ctx, ops...)
 	s.metrics.proposal.Observe(time.Since(began).Seconds())
