@@ -14,9 +14,8 @@ const complainEvery = time.Second
 
 // complaints limits what is logged about those who knock.
 type complaints struct {
-	mu   sync.Mutex
-	by   map[string]*complaint
-	last time.Time
+	mu sync.Mutex
+	by map[string]*complaint
 }
 
 type complaint struct {

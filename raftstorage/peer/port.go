@@ -275,11 +275,8 @@ func (p *Port) welcome(c *conn) error {
 	if err != nil {
 		return err
 	}
-	if c.protocol == RaftProtocol {
-		// The HTTP server lifts the deadline itself, when it has seen the first bytes.
-		if err := c.SetDeadline(time.Time{}); err != nil {
-			return accepting(err)
-		}
+	if err := c.SetDeadline(time.Time{}); err != nil {
+		return accepting(err)
 	}
 	if !deliver(c) {
 		return net.ErrClosed

@@ -1,6 +1,7 @@
 package peer
 
 import (
+	"bytes"
 	"crypto/hkdf"
 	"crypto/rand"
 	"crypto/sha256"
@@ -31,8 +32,8 @@ const (
 
 // Secret is what the members of a cluster share. It prints as "**redacted**".
 type Secret struct {
-	key        []byte // nil for a passphrase
-	passphrase []byte
+	text string // as it was given
+	key  []byte // nil for a passphrase
 
 	mu    sync.Mutex
 	roots map[string][]byte // by cluster, of a passphrase
@@ -41,8 +42,13 @@ type Secret struct {
 // NewSecret makes a secret of 32 random bytes.
 func NewSecret() *Secret {
 	key := make([]byte, secretSize)
-	rand.Read(key) //nolint:errcheck // never fails, by contract
-	return &Secret{key: key}
+	for {
+		rand.Read(key) //nolint:errcheck // never fails, by contract
+		// One in a thousand has no digit, say, and would be read as a passphrase.
+		if s, err := ParseSecret(base64.RawURLEncoding.EncodeToString(key)); err == nil && bytes.Equal(s.key, key) {
+			return s
+		}
+	}
 }
 
 // ParseSecret reads a secret: at least 32 bytes as hexadecimal or base64, or else a passphrase of
@@ -55,7 +61,7 @@ func ParseSecret(text string) (*Secret, error) {
 	if isHex(digits) {
 		key, err := hex.DecodeString(digits)
 		if err == nil && len(key) >= secretSize {
-			return &Secret{key: key}, nil
+			return &Secret{text: text, key: key}, nil
 		}
 		if len(digits) >= 48 {
 			return nil, fmt.Errorf("looks like hexadecimal, which must have at least %d digits, and an even number of them; it has %d", 2*secretSize, len(digits))
@@ -64,7 +70,7 @@ func ParseSecret(text string) (*Secret, error) {
 	if isBase64(digits) {
 		key, err := decodeBase64(digits)
 		if err == nil && len(key) >= secretSize {
-			return &Secret{key: key}, nil
+			return &Secret{text: text, key: key}, nil
 		}
 		if len(digits) >= 36 {
 			return nil, fmt.Errorf("looks like base64, which must stand for at least %d bytes (43 characters), but a part of it is missing; it has %d characters. Write a passphrase with spaces", secretSize, len(digits))
@@ -73,7 +79,7 @@ func ParseSecret(text string) (*Secret, error) {
 	if len(text) < minPassphrase {
 		return nil, fmt.Errorf("must be at least %d bytes as hex or base64, or a passphrase of at least %d characters; `openssl rand -base64 32` makes a good one", secretSize, minPassphrase)
 	}
-	return &Secret{passphrase: []byte(text)}, nil
+	return &Secret{text: text}, nil
 }
 
 const (
@@ -101,15 +107,7 @@ func decodeBase64(text string) ([]byte, error) {
 }
 
 // Text is the secret as [ParseSecret] reads it, for a file or a token. It is not redacted.
-func (s *Secret) Text() string {
-	if s.key == nil {
-		return string(s.passphrase)
-	}
-	if text := base64.RawURLEncoding.EncodeToString(s.key); isBase64(text) {
-		return text
-	}
-	return hex.EncodeToString(s.key)
-}
+func (s *Secret) Text() string { return s.text }
 
 // Derive gives the key for one purpose in one cluster, by HKDF-SHA256. The label says which, such
 // as "dgate/kek/v1". For a passphrase, the first call for a cluster takes about a tenth of a
@@ -133,7 +131,7 @@ func (s *Secret) root(cluster string) []byte {
 		return root
 	}
 	salt := sha256.Sum256([]byte("dgate/secret/v1\x00" + cluster))
-	root := argon2.IDKey(s.passphrase, salt[:16], argonTime, argonMemory, argonThreads, secretSize)
+	root := argon2.IDKey([]byte(s.text), salt[:16], argonTime, argonMemory, argonThreads, secretSize)
 	if s.roots == nil {
 		s.roots = map[string][]byte{}
 	}

@@ -13,16 +13,15 @@ import (
 // The bounds of HTTP/2, per connection. Pings notice within five seconds that the other side is
 // gone; a snapshot that is being sent and not read must not hold up everything else.
 const (
-	maxStreams    = 1000
-	maxHeader     = 64 << 10
-	maxFrame      = 256 << 10
-	streamWindow  = 1 << 20
-	connWindow    = 4<<20 - 1 // the most that net/http takes
-	pingAfter     = 3 * time.Second
-	pingTimeout   = 2 * time.Second
-	serverIdle    = 5 * time.Minute
-	clientIdle    = 2 * time.Minute // sooner than the server, so that it does not close under a request
-	headerTimeout = 10 * time.Second
+	maxStreams   = 1000
+	maxHeader    = 64 << 10
+	maxFrame     = 256 << 10
+	streamWindow = 1 << 20
+	connWindow   = 4<<20 - 1 // the most that net/http takes
+	pingAfter    = 3 * time.Second
+	pingTimeout  = 2 * time.Second
+	serverIdle   = 5 * time.Minute
+	clientIdle   = 2 * time.Minute // sooner than the server, so that it does not close under a request
 )
 
 func http2Config(stall time.Duration) *http.HTTP2Config {
@@ -60,7 +59,7 @@ func newServer(p *Port) *server {
 	s := &server{port: p, feed: newFeed(p.Addr())}
 	s.http = &http.Server{
 		Handler:           s,
-		ReadHeaderTimeout: headerTimeout,
+		ReadHeaderTimeout: p.options.HandshakeTimeout, // for the first bytes
 		IdleTimeout:       serverIdle,
 		MaxHeaderBytes:    maxHeader,
 		Protocols:         onlyHTTP2(),
