@@ -39,6 +39,8 @@ type Config struct {
 	link func(address string) error
 	// manual leaves out in tests what joins, announces and promotes members.
 	manual bool
+	// level replaces the newest format that this program understands, in tests.
+	level int
 	// timing replaces the default in tests.
 	timing *timing
 	// leases replaces the spans of sessions in tests.
@@ -60,11 +62,13 @@ type timing struct {
 	visible     time.Duration // how long a forwarded proposal waits to be applied here
 	stall       time.Duration // after a write of the log took that long, others should lead
 	compare     time.Duration // between two comparisons of the state with that of the leader
+	members     memberTiming
 }
 
 func defaultTiming() *timing {
 	return &timing{
-		open: 30 * time.Second, catchUp: 20 * time.Second, leaderWait: 5 * time.Second, propose: 10 * time.Second,
+		members: defaultMemberTiming(),
+		open:    30 * time.Second, catchUp: 20 * time.Second, leaderWait: 5 * time.Second, propose: 10 * time.Second,
 		drain: 2 * time.Second, shutdown: 10 * time.Second, snapshotGap: 30 * time.Second,
 		retry: 50 * time.Millisecond, election: time.Second, joined: 5 * time.Second, visible: 2 * time.Second,
 		stall: 5 * time.Second, compare: 30 * time.Second,

@@ -94,6 +94,10 @@ func (s *store) configure(c *Cluster) error {
 	if s.stopped() {
 		return closedError()
 	}
+	if s.members.isReplaced() {
+		s.cluster.Store(c) // nothing runs any more that could follow it
+		return nil
+	}
 	old, was := s.cluster.Load(), s.place
 	if samePlace(old, c) {
 		if c != nil {
@@ -196,11 +200,10 @@ func (s *store) startNetwork(c *Cluster) error {
 // restart stops raft, runs between, and starts raft again, also if between fails. The files stay
 // open; [store.guard] reads and writes the log meanwhile.
 func (s *store) restart(between func() error) error {
-	s.configuring.Lock()
-	defer s.configuring.Unlock()
-	if s.stopped() {
+	if !s.lockConfiguring() {
 		return closedError()
 	}
+	defer s.configuring.Unlock()
 	if err := s.stopMember(); err != nil {
 		return err
 	}

@@ -49,6 +49,8 @@ type vows struct {
 	Promised *proposal `json:"promised,omitempty"`
 	// Joining is the id of the cluster that it has asked to be let in, or "".
 	Joining string `json:"joining,omitempty"`
+	// Dropping is whether this server is forgetting the cluster that it began alone.
+	Dropping bool `json:"dropping,omitempty"`
 	// Recovering is the new id of the cluster that this server goes on with alone, or "".
 	Recovering string `json:"recovering,omitempty"`
 }
@@ -191,7 +193,7 @@ func (p *pledge) kept() error {
 		return nil
 	}
 	return p.change(func(v *vows) error {
-		v.Promised, v.Joining, v.Recovering = nil, "", ""
+		*v = vows{Number: v.Number}
 		return nil
 	})
 }

@@ -42,7 +42,7 @@ type member struct {
 // startMember starts raft. With c nil it is in this process only.
 func (s *store) startMember(c *Cluster, p place) (_ *member, err error) {
 	conf, err := s.configuration()
-	if err == nil && len(conf.Servers) == 0 && c.mayBegin() {
+	if err == nil && len(conf.Servers) == 0 && c.mayBegin() && s.boundTo() == "" {
 		conf, err = s.bootstrap(cmp.Or(p.address, string(localAddress)))
 	}
 	if err != nil {
@@ -94,12 +94,16 @@ func (s *store) startMember(c *Cluster, p place) (_ *member, err error) {
 // started begins what keeps this server a member of a cluster. Each is a loop that ends with its
 // context, which is done when this member ends.
 func (m *member) started() {
+	m.loop(m.s.belong)
 }
 
 // duties are what only the leader does. Each is a loop that ends with its context, which is done
 // when this server does not lead any more.
 func (m *member) duties() []func(ctx context.Context) {
-	return nil
+	if m.networked {
+		return []func(context.Context){m.s.lead}
+	}
+	return []func(context.Context){m.s.leadAlone}
 }
 
 // loop runs f until this member ends; f must return when its context is done.

@@ -36,7 +36,7 @@ type network struct {
 // network makes the transport of a member.
 func (m *member) network() *network {
 	trans := raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
-		Stream:  &layer{m.port.Raft(), m.address},
+		Stream:  &ownCluster{&layer{m.port.Raft(), m.address}, m.s.boundTo, m.s.refused},
 		MaxPool: raftConns, Timeout: raftTimeout,
 		Logger: newLogger(m.s.cfg.Logger),
 	})

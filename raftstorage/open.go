@@ -23,6 +23,12 @@ func (s *store) openFiles() (err error) {
 	if s.snaps, err = openSnapshots(s.cfg); err != nil {
 		return err
 	}
+	if s.members, err = newMembership(s.cfg.path(pledgeFile), s.cfg.level, s.cfg.timing.members); err != nil {
+		return err
+	}
+	if err := s.resumeDrop(); err != nil {
+		return err
+	}
 	fresh, err := s.isFresh()
 	if err != nil {
 		return err
@@ -65,7 +71,8 @@ func (s *store) openMemory() error {
 		return errors.Join(err, removeMemory(dir))
 	}
 	s.setID(raft.ServerID(newServerID()))
-	return nil
+	s.members, err = newMembership("", s.cfg.level, s.cfg.timing.members)
+	return err
 }
 
 func removeMemory(dir string) error {
@@ -130,7 +137,7 @@ func (s *store) begin(fresh bool) error {
 	switch {
 	case !fresh:
 		return remove(path)
-	case c.mayBegin():
+	case c.mayBegin() && s.members.pledge.get().cluster() == "":
 		address := string(localAddress)
 		if c != nil && c.Advertise != "" {
 			address = c.Advertise // until the leader corrects it

@@ -68,7 +68,7 @@ func (s *store) writable() error {
 	if err := s.db.Halted(); err != nil {
 		return &resource.Error{Code: resource.NoLeader, Message: "this node is read-only: " + err.Error(), Err: err}
 	}
-	return s.storageFailure()
+	return cmp.Or(s.outside(), s.storageFailure())
 }
 
 // submit tries until the command is applied, or time is up. Trying again after an unknown outcome
@@ -293,7 +293,7 @@ func (s *store) firstCommand(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if _, err := s.propose(ctx, state.Command{ClusterID: newClusterID(), Ops: []state.Op{op}}); err != nil {
+	if _, err := s.propose(ctx, state.Command{ClusterID: cmp.Or(s.boundTo(), newClusterID()), Ops: []state.Op{op}}); err != nil {
 		return fmt.Errorf("first command: %w", err)
 	}
 	return nil

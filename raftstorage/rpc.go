@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"strconv"
 	"strings"
@@ -25,13 +26,15 @@ type method func(ctx context.Context, from peer.Identity, r *http.Request) (any,
 
 // methods are the requests that a server answers, by name.
 func (s *store) methods() map[string]method {
-	return map[string]method{
+	all := map[string]method{
 		"propose":   s.servePropose,
 		"barrier":   s.serveBarrier,
 		"compare":   s.serveCompare,
 		"snapshot":  s.serveSnapshot,
 		"keepalive": s.serveKeepAlive,
 	}
+	maps.Copy(all, s.memberMethods())
+	return all
 }
 
 // What every request carries.
@@ -93,7 +96,7 @@ func (s *store) serve(r *http.Request) (any, error) {
 	case id != from.ServerID:
 		return nil, resource.Errorf(resource.Unauthorized, "the certificate is that of server %s and the request that of server %s", from.ServerID, id)
 	}
-	if theirs, ours := r.Header.Get(headerCluster), s.db.ClusterID(); theirs != "" && ours != "" && theirs != ours {
+	if theirs, ours := r.Header.Get(headerCluster), s.db.ClusterID(); !forAll(name) && theirs != "" && ours != "" && theirs != ours {
 		return nil, resource.Errorf(resource.Conflict, "server %s belongs to cluster %s and server %s to cluster %s", from.ServerID, theirs, s.id(), ours)
 	}
 	ctx := r.Context()

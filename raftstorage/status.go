@@ -101,7 +101,8 @@ func (m *member) inCluster(st *Status) {
 		self = self || server.ID == m.s.id()
 	}
 	st.Members, st.FaultTolerance = len(servers), max(voters-1, 0)/2
-	st.Removed = len(servers) > 0 && !self
+	st.Removed = len(servers) > 0 && (!self || m.s.isRemoved())
+	st.Superseded = m.s.members.isReplaced()
 	if why := m.s.diverged.Load(); why != nil {
 		st.Diverged = *why
 	}

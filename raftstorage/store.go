@@ -28,6 +28,7 @@ type store struct {
 	guard    *guard // while raft does not run
 	snaps    *snapshots
 	member   atomic.Pointer[member]
+	members  *membership
 	table    map[string]method
 
 	cluster     atomic.Pointer[Cluster] // in force; nil: alone
@@ -142,6 +143,7 @@ func (s *store) stepDown(ctx context.Context) error {
 // close closes what is open, in order. It is called once.
 func (s *store) close() error {
 	s.leaving.Store(true)
+	s.leaveOnExit()
 	s.stopLocking()
 	s.counter.drain(s.cfg.timing.drain)
 	if err := s.stepDown(context.Background()); err != nil {

@@ -1,0 +1,293 @@
+package raftstorage
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/hashicorp/raft"
+	"go.uber.org/zap"
+
+	"github.com/dgate-io/caddy-dgate/internal/resource"
+	"github.com/dgate-io/caddy-dgate/internal/state"
+	"github.com/dgate-io/caddy-dgate/raftstorage/peer"
+)
+
+// netResolver looks names up as the system does.
+func netResolver() resolver { return net.DefaultResolver }
+
+// announcement is what a member tells all others at its start, every 30 s, and while it hears of
+// no leader: so everybody knows where it is, even if every server has a new address and no change
+// of the configuration can be agreed on.
+type announcement struct {
+	ID      string `json:"id"`
+	Name    string `json:"name"`
+	Address string `json:"address"`
+	Edge    bool   `json:"edge,omitempty"`
+	Version string `json:"version"`
+	Level   int    `json:"level"`
+	Nonce   string `json:"nonce"`
+	Last    uint64 `json:"last"`
+	Applied uint64 `json:"applied"`
+	Hash    string `json:"hash"`
+}
+
+// announced is the answer to an announcement.
+type announced struct {
+	greeting
+	// Decided is whether what follows is final.
+	Decided bool `json:"decided,omitempty"`
+	// Gone is whether the server that announced itself is not a member.
+	Gone bool `json:"gone,omitempty"`
+	// ReplacedBy says why the process that announced itself is not that member any more, or is "".
+	ReplacedBy string `json:"replaced_by,omitempty"`
+}
+
+// myself is the announcement of this server.
+func (s *store) myself() announcement {
+	g := s.greet()
+	return announcement{
+		ID: g.ID, Name: g.Name, Address: g.Address, Edge: g.Edge, Version: g.Version, Level: g.Level,
+		Nonce: s.members.nonce, Last: g.Last, Applied: g.Applied, Hash: g.Hash,
+	}
+}
+
+// announce tells every member, and whoever is behind the join list, where this server is.
+func (s *store) announce(ctx context.Context) {
+	me := s.myself()
+	var addresses []string
+	for _, server := range s.servers() {
+		if server.ID != s.id() {
+			addresses = append(addresses, s.whereIs(server), string(server.Address))
+		}
+	}
+	records, _, _ := s.records() // without them there are fewer places to look
+	for id, r := range records {
+		if id != me.ID {
+			addresses = append(addresses, r.Address)
+		}
+	}
+	if c := s.clusterConfig(); c != nil {
+		found, _ := resolveJoin(ctx, s.members.finder, c.Join) // those that are found are enough
+		addresses = append(addresses, found...)
+	}
+	slices.Sort(addresses)
+	addresses = slices.DeleteFunc(slices.Compact(addresses), func(a string) bool {
+		return a == "" || a == me.Address || a == string(localAddress)
+	})
+	answers := make(chan announced, len(addresses))
+	for _, address := range addresses {
+		go func() {
+			ctx, cancel := context.WithTimeout(ctx, s.members.timing.ask)
+			defer cancel()
+			var a announced
+			if err := s.call(ctx, address, "announce", me, &a); err != nil {
+				a = announced{}
+			}
+			answers <- a
+		}()
+	}
+	for range addresses {
+		s.heard(<-answers)
+	}
+}
+
+// heard takes the answer of another member in.
+func (s *store) heard(a announced) {
+	if a.ID == "" {
+		return
+	}
+	ms := s.members
+	if a.Cluster != s.db.ClusterID() {
+		s.metForeign(a.greeting)
+		return
+	}
+	s.noteSeen(announcement{ID: a.ID, Name: a.Name, Address: a.Address, Edge: a.Edge, Version: a.Version, Level: a.Level, Last: a.Last, Applied: a.Applied})
+	if !a.Decided {
+		return
+	}
+	ms.mu.Lock()
+	wasRemoved := ms.removed
+	ms.removed = a.Gone
+	ms.mu.Unlock()
+	if a.Gone && !wasRemoved {
+		s.log().Warn("this server was removed from its cluster; it goes on serving what it has", zap.String("cluster", a.Cluster))
+	}
+	if a.ReplacedBy != "" {
+		s.supersede(a.ReplacedBy)
+	}
+}
+
+// noteSeen remembers where a server is.
+func (s *store) noteSeen(a announcement) {
+	ms := s.members
+	if a.ID != string(s.id()) && a.Address != "" {
+		s.addresses.set(raft.ServerID(a.ID), raft.ServerAddress(a.Address))
+	}
+	ms.mu.Lock()
+	defer ms.mu.Unlock()
+	before := ms.seen[a.ID]
+	a.Applied = max(a.Applied, before.Applied)
+	ms.seen[a.ID] = seen{a, before.dialled}
+}
+
+// noteCall remembers that a server called this one, and so can.
+func (s *store) noteCall(a announcement) {
+	s.noteSeen(a)
+	ms := s.members
+	ms.mu.Lock()
+	defer ms.mu.Unlock()
+	now := ms.seen[a.ID]
+	now.dialled = time.Now()
+	ms.seen[a.ID] = now
+}
+
+// supersede ends the part of this node that talks to others: another process is this member now.
+func (s *store) supersede(why string) {
+	ms := s.members
+	ms.mu.Lock()
+	first := ms.replaced == ""
+	ms.replaced = why
+	ms.mu.Unlock()
+	if first {
+		s.log().Error("this node is no member any more and changes nothing; it goes on serving what it has", zap.String("reason", why))
+		s.later(s.retire)
+	}
+}
+
+// serveAnnounce takes an announcement in. The leader makes it known to all, if it is news.
+func (s *store) serveAnnounce(ctx context.Context, from peer.Identity, r *http.Request) (any, error) {
+	var a announcement
+	if err := decode(r, &a); err != nil {
+		return nil, err
+	}
+	if from.ServerID != a.ID {
+		return nil, resource.Errorf(resource.Unauthorized, "server %s announces server %s", from.ServerID, a.ID)
+	}
+	answer := announced{greeting: s.greet()}
+	if theirs := r.Header.Get(headerCluster); theirs == "" || theirs != s.db.ClusterID() {
+		return answer, nil // it finds out that this is another cluster
+	}
+	records, _, err := s.records()
+	if err != nil {
+		return nil, err
+	}
+	if slices.Contains(records[a.ID].Before, a.Nonce) {
+		answer.Decided, answer.ReplacedBy = true, copied(a.ID)
+		return answer, nil
+	}
+	if !s.leads() {
+		s.noteCall(a)
+		return answer, nil
+	}
+	if _, member := findServer(s.servers(), a.ID); !member {
+		answer.Decided, answer.Gone = true, true
+		return answer, nil
+	}
+	replaced, err := s.upsert(ctx, a)
+	if err != nil {
+		s.log().Warn("a member could not be noted", zap.String("member", a.ID), zap.Error(err))
+		return answer, nil
+	}
+	answer.Decided, answer.ReplacedBy = true, replaced
+	return answer, nil
+}
+
+// upsert makes what a server announced known to the cluster; only the leader does. It says why
+// the process that announced itself is not that server any more, or "".
+func (s *store) upsert(ctx context.Context, a announcement) (replaced string, err error) {
+	ms := s.members
+	ms.changing.Lock()
+	defer ms.changing.Unlock()
+	records, versions, err := s.records()
+	if err != nil {
+		return "", err
+	}
+	record, known := records[a.ID]
+	ms.mu.Lock()
+	confirmed := ms.seen[a.ID].Applied
+	ms.mu.Unlock()
+	switch {
+	case slices.Contains(record.Before, a.Nonce):
+		return copied(a.ID), nil
+	case known && record.Nonce != a.Nonce && a.Last < confirmed:
+		return fmt.Sprintf("the data directory is older than what server %s has confirmed (its log ends at %d, and %d was applied): "+
+			"delete it, so that this node joins as a new server", a.ID, a.Last, confirmed), nil
+	}
+	s.noteCall(a)
+	next := memberRecord{Name: a.Name, Address: a.Address, Role: Voter, Version: a.Version, Level: a.Level, Nonce: a.Nonce, Before: record.Before}
+	if a.Edge {
+		next.Role = Edge
+	}
+	if known && record.Nonce != a.Nonce && record.Nonce != "" {
+		next.Before = append(slices.Clone(record.Before), record.Nonce)
+		next.Before = next.Before[max(0, len(next.Before)-noncesKept):]
+	}
+	if err := s.moveServer(a.ID, a.Address); err != nil {
+		return "", err
+	}
+	if known && sameRecord(record, next) {
+		return "", nil
+	}
+	cond := state.Condition{Mode: state.Absent}
+	if known {
+		cond = state.Condition{Mode: state.AtVersion, Version: versions[a.ID]}
+	}
+	return "", s.saveRecord(ctx, a.ID, next, cond)
+}
+
+// copied is what a process is told when another one is its server by now.
+func copied(id string) string {
+	return "another process with a copy of this data directory is server " + id + " now: delete the data directory of this one"
+}
+
+func sameRecord(a, b memberRecord) bool {
+	return a.Name == b.Name && a.Address == b.Address && a.Role == b.Role && a.Version == b.Version &&
+		a.Level == b.Level && a.Nonce == b.Nonce
+}
+
+// saveRecord writes what the cluster remembers of a server.
+func (s *store) saveRecord(ctx context.Context, id string, r memberRecord, cond state.Condition) error {
+	data, err := json.Marshal(r)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.members.timing.change)
+	defer cancel()
+	_, err = s.propose(ctx, state.Command{Ops: []state.Op{{Key: memberKey(id), Data: data, If: cond}}})
+	return err
+}
+
+// moveServer writes a new address of a server into the configuration, if it has one.
+func (s *store) moveServer(id, address string) error {
+	servers := s.servers()
+	server, ok := findServer(servers, id)
+	if !ok || string(server.Address) == address || address == "" {
+		return nil
+	}
+	for _, other := range servers {
+		if string(other.Address) == address {
+			return resource.Errorf(resource.Conflict, "server %s announces the address %s of server %s", id, address, other.ID)
+		}
+	}
+	r := s.raftNow()
+	if r == nil {
+		return errors.New("this node is being restarted")
+	}
+	var future raft.Future
+	if server.Suffrage == raft.Voter {
+		future = r.AddVoter(server.ID, raft.ServerAddress(address), 0, s.members.timing.change)
+	} else {
+		future = r.AddNonvoter(server.ID, raft.ServerAddress(address), 0, s.members.timing.change)
+	}
+	if err := future.Error(); err != nil {
+		return fmt.Errorf("new address of server %s: %w", id, err)
+	}
+	s.log().Info("a server has a new address", zap.String("server", id), zap.String("address", address))
+	return nil
+}
