@@ -7,6 +7,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/dgate-io/caddy-dgate/internal/change"
+	"github.com/dgate-io/caddy-dgate/internal/resource"
 	"github.com/dgate-io/caddy-dgate/internal/state"
 )
 
@@ -30,6 +31,8 @@ type App interface {
 	Operations() Cluster
 	// Health tells how the upstreams of a service are. It is called after State.
 	Health(namespace, service string) (ServiceHealth, error)
+	// DomainStatus tells which certificates a domain has. It is called after State.
+	DomainStatus(ctx context.Context, domain resource.Key) (DomainStatus, error)
 	// Snapshot writes a snapshot of the store now.
 	Snapshot(ctx context.Context) error
 	// DefaultNamespace is the namespace of requests that name none, empty if they are refused.

@@ -206,6 +206,9 @@ func (c *call) methodsOf(segments []string) (methods, error) {
 	if isHealth(kind, c.key) {
 		return serviceHealth, nil
 	}
+	if isDomainStatus(kind, c.key) {
+		return domainStatus, nil
+	}
 	inCollection := kind.Scope == resource.InCollection
 	switch len(c.key) {
 	case 0:

@@ -182,6 +182,9 @@ func (a *App) Provision(ctx caddy.Context) (err error) {
 	if a.announce, err = newAnnouncer(ctx, a.node); err != nil {
 		return fmt.Errorf("events: %w", err)
 	}
+	if err = newIssuance(ctx, a); err != nil {
+		return fmt.Errorf("events: %w", err)
+	}
 	if a.proxy, err = handlers.NewProxy(ctx, a.node.fetch); err != nil {
 		return err
 	}
@@ -331,6 +334,7 @@ func (a *App) Cleanup() error {
 	if a.announce != nil {
 		a.announce.close()
 	}
+	a.node.certs.care.leave(a)
 	if a.running != nil {
 		a.node.unconfigure(a.running)
 	}

@@ -26,6 +26,7 @@ type metrics struct {
 	hook, hookFailures         *prometheus.Desc
 	vms, idle                  *prometheus.Desc
 	table, build, built        *prometheus.Desc
+	tls                        tlsMetrics
 }
 
 // descs describe metrics that are read from elsewhere when they are asked for.
@@ -59,6 +60,7 @@ func newMetrics(n *node) *metrics {
 	m.table = d.add("table_index", "Index of the last change that requests are routed by.")
 	m.build = d.add("table_build_duration_seconds", "How long it took to compile changes of resources.")
 	m.built = d.add("table_last_build_successful", "1 if all resources are routed by as they are stored, 0 if some could not be compiled and their previous form serves.")
+	m.tls = newTLSMetrics(d)
 	m.store = newStoreMetrics(d)
 	m.registry.MustRegister(m)
 	return m
@@ -110,6 +112,7 @@ func (m *metrics) Collect(out chan<- prometheus.Metric) {
 		out <- gauge(m.table, float64(index))
 		collectDurations(out, m.build, g.Builds())
 		out <- gauge(m.built, truth(problem == nil))
+		m.tls.collect(out, m.node.certs)
 		m.store.collect(out, m.node.store)
 	}
 }

@@ -152,6 +152,7 @@ func newNode(key nodeKey) *node {
 		Modules: host.Modules(deps), Globals: host.Globals(deps), Env: n.env, Failed: n.metrics.failed,
 	}, gateway.Options{Logger: zap.NewNop()})
 	n.certs = newCertificates(n.keys)
+	n.certs.care = newCare(n.certs, n.store, func() *zap.Logger { return n.settings.Load().logger })
 	n.gateway.Watch(n.certs)
 	return n
 }
@@ -306,6 +307,7 @@ func (n *node) serve(ctx context.Context) (opened bool, err error) {
 	go n.follow(following, follower)
 	go n.watchExit(following)
 	go n.announceAll(following, n.store.DB().Subscribe(n.gateway.Table().Index))
+	n.certs.care.start(following)
 	close(n.ready)
 	n.settings.Load().logger.Info("serving stored resources", zap.String("data", n.key.String()), zap.Uint64("index", n.gateway.Table().Index))
 	return true, nil
@@ -333,6 +335,7 @@ func (n *node) Destruct() error {
 		n.cancel()
 		<-n.watched
 		<-n.followed
+		n.certs.care.wait()
 		select {
 		case <-n.announced:
 		case <-ctx.Done(): // a handler of events is still busy

@@ -103,10 +103,11 @@ type certificates struct {
 	*domaintls.Directory
 	limiter *domaintls.Limiter
 	log     *domaintls.Log
+	care    *care
 }
 
 func newCertificates(keys domaintls.Opener) *certificates {
-	return &certificates{domaintls.New(keys), domaintls.NewLimiter(), domaintls.NewLog()}
+	return &certificates{Directory: domaintls.New(keys), limiter: domaintls.NewLimiter(), log: domaintls.NewLog()}
 }
 
 // allow says whether a certificate may be obtained for a name, or read from storage. What is not

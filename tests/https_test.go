@@ -11,9 +11,13 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"regexp"
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/dgate-io/caddy-dgate/adminext"
 	"github.com/dgate-io/caddy-dgate/internal/resource/resourcetest"
 	"github.com/dgate-io/caddy-dgate/tests/harness"
 )
@@ -291,4 +295,131 @@ func TestHTTPSLimits(t *testing.T) {
 		h.certificate(fmt.Sprintf("%d.each.test", i), "issued")
 	}
 	h.certificate("5.each.test", "issued") // the first new one since the start
+}
+
+// status asks for the status of a domain.
+func (h *https) status(path string) adminext.DomainStatus {
+	h.t.Helper()
+	a, err := harness.Get(h.Admin + "/dgate/api/v1/domain/" + path + "/status")
+	if err != nil || a.Status != 200 {
+		h.t.Fatal(a, err)
+	}
+	var body struct {
+		Data adminext.DomainStatus `json:"data"`
+	}
+	if err := json.Unmarshal([]byte(a.Body), &body); err != nil {
+		h.t.Fatal(err)
+	}
+	return body.Data
+}
+
+// Certificates that are wanted in advance are there before anybody asks, and others are not.
+func TestHTTPSPrefetch(t *testing.T) {
+	t.Parallel()
+	h := startHTTPS(t, httpsOptions+httpsSite)
+	h.domain("pre", map[string]any{"patterns": []string{"a.pre.test", "b.pre.test", "*.c.pre.test"}, "prefetch": true})
+	h.domain("lazy", map[string]any{"patterns": []string{"lazy.test"}})
+	err := harness.Await(func() error {
+		for _, name := range h.status("default/pre").Names {
+			if name.Source != "issued" {
+				return fmt.Errorf("%s has the source %s: %+v", name.Name, name.Source, name)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	if got := h.status("default/lazy").Names[0].Source; got != "none" {
+		t.Errorf("a certificate that nobody wanted is %s", got)
+	}
+	first := h.status("default/pre").Names[0]
+	if leaf, err := h.handshake("a.pre.test"); err != nil || leaf.SerialNumber.Text(16) != first.Serial {
+		t.Errorf("a.pre.test is not served with what was obtained before: %v", err)
+	}
+}
+
+// What is known about the certificates of a domain can be asked for.
+func TestHTTPSStatus(t *testing.T) {
+	t.Parallel()
+	h := startHTTPS(t, httpsOptions+httpsSite)
+	cert, key := resourcetest.Certificate(t, "own.test")
+	h.domain("d", map[string]any{"patterns": []string{"a.test", "*.each.test", "own.test", "none.test"}, "tls": "each"})
+	h.domain("own", map[string]any{"patterns": []string{"own.test"}, "cert": cert, "key": key})
+	h.certificate("a.test", "issued")
+	h.certificate("x.each.test", "issued")
+	h.certificate("own.test", cert)
+	got := h.status("default/d")
+	var names []string
+	for _, name := range got.Names {
+		names = append(names, name.Name+" "+name.Source)
+		if name.Source == "issued" && (name.NotAfter == nil || name.Serial == "" || !strings.Contains(name.Issuer, "Caddy Local Authority") || !strings.HasPrefix(name.Storage, "certificates/local/")) {
+			t.Errorf("%+v", name)
+		}
+	}
+	if diff := cmp.Diff([]string{"a.test issued", "own.test own", "none.test none", "x.each.test issued"}, names); diff != "" {
+		t.Errorf("names (-want +got):\n%s", diff)
+	}
+	own := h.status("default/own")
+	if own.Certificate == nil || len(own.Warnings) != 1 || !strings.Contains(own.Warnings[0], "the certificate ends in 0 days") {
+		t.Errorf("the status of an own certificate is %+v", own)
+	}
+	a, err := harness.Get(h.Admin + "/dgate/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		`dgate_domain_certificates{domain="d",namespace="default",source="issued"} 2`,
+		`dgate_domain_certificates{domain="own",namespace="default",source="own"} 1`,
+		`dgate_domain_certificates_new{namespace="default"} 2`,
+		`dgate_domain_certificate_expiry_timestamp_seconds{domain="own",namespace="default",source="own"}`,
+	} {
+		if !strings.Contains(a.Body, want) {
+			t.Errorf("the metrics have no %s", want)
+		}
+	}
+	for _, secret := range []string{"PRIVATE", strings.Split(key, "\n")[1]} {
+		if strings.Contains(a.Body+h.Log()+string(encode(own)), secret) {
+			t.Errorf("the key is in the metrics, the log, or the status")
+		}
+	}
+}
+
+// A certificate of its own that ends soon is warned of in the log, and announced as an event.
+func TestHTTPSExpiring(t *testing.T) {
+	t.Parallel()
+	h := startHTTPS(t, httpsOptions+httpsSite)
+	cert, key := resourcetest.Certificate(t, "own.test")
+	h.domain("own", map[string]any{"patterns": []string{"own.test"}, "cert": cert, "key": key})
+	if err := h.Restart(); err != nil { // it is looked at when a configuration starts, and then each hour
+		t.Fatal(err)
+	}
+	for _, want := range []string{`the certificate of a domain ends soon.*"domain":"own"`, `"name":"dgate.certificate_expiring".*"domain":"own"`} {
+		if err := h.AwaitLog(want); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// Without a permission module, and with options that are none, the TLS modules do not load.
+func TestHTTPSRefusals(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct{ old, new, want string }{
+		"no permission":            {"\ton_demand_tls {\n\t\tpermission dgate\n\t}\n", "", "get_certificate dgate needs a permission module.*on_demand_tls"},
+		"an option of permission":  {"permission dgate", "permission dgate x", "[Ww]rong argument count"},
+		"a block of permission":    {"permission dgate", "permission dgate {\n\t\t\tx\n\t\t}", "permission dgate takes no options"},
+		"an option of certificate": {"get_certificate dgate", "get_certificate dgate x", "[Ww]rong argument count"},
+		"a limit":                  {"per_namespace 5", "per_namespace -1", "per_namespace must be a number of certificates, or off"},
+		"an unknown limit":         {"per_namespace 5", "per_minute 1", "there are per_hour and per_namespace"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := harness.New(t, strings.Replace(httpsOptions+httpsSite, tt.old, tt.new, 1))
+			out, err := c.Command(t.Context(), "caddy", "validate", "--config", c.Caddyfile, "--adapter", "caddyfile").CombinedOutput()
+			if err == nil || !regexp.MustCompile("(?s)"+tt.want).Match(out) {
+				t.Errorf("%v: %s", err, out)
+			}
+		})
+	}
 }

@@ -127,6 +127,14 @@ func (a *App) Health(namespace, service string) (adminext.ServiceHealth, error) 
 	}, nil
 }
 
+// DomainStatus implements [adminext.App]: nobody has certificates.
+func (a *App) DomainStatus(_ context.Context, domain resource.Key) (adminext.DomainStatus, error) {
+	return adminext.DomainStatus{
+		TLS: resource.TLSAuto, Warnings: []string{},
+		Names: []adminext.NameStatus{{Name: domain.Name + ".test", Source: "none", Error: "refused"}},
+	}, nil
+}
+
 // Snapshot implements [adminext.App].
 func (a *App) Snapshot(context.Context) error { return nil }
 

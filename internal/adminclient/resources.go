@@ -82,6 +82,15 @@ func (c *Client) Health(ctx context.Context, service resource.Key) (json.RawMess
 	return c.Data(ctx, http.MethodGet, append(path, "health"), nil)
 }
 
+// DomainStatus reads which certificates a domain has.
+func (c *Client) DomainStatus(ctx context.Context, domain resource.Key) (json.RawMessage, error) {
+	path, err := itemPath(domain)
+	if err != nil {
+		return nil, err
+	}
+	return c.Data(ctx, http.MethodGet, append(path, "status"), nil)
+}
+
 // List reads the resources of a kind. within has the values of its key fields but the last: the
 // namespace, which is the default one if empty, and all of them if "*".
 func (c *Client) List(ctx context.Context, kind *resource.Kind, within ...string) (json.RawMessage, error) {

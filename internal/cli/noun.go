@@ -83,6 +83,9 @@ func (s *session) nounCommands() []*cobra.Command {
 		if kind.Name == "service" {
 			noun.AddCommand(s.verbCommand(kind, verb{"health", nil, "Show how the upstreams of a %s are", keyFields, false, runHealth}))
 		}
+		if kind.Name == "domain" {
+			noun.AddCommand(s.verbCommand(kind, verb{"status", nil, "Show which certificates a %s has", keyFields, false, runDomainStatus}))
+		}
 		noun.AddCommand(helpCommand(noun))
 		nouns = append(nouns, noun)
 	}

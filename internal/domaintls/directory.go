@@ -26,6 +26,7 @@ type Directory struct {
 	keys  Opener
 	table atomic.Pointer[table]
 	seen  names
+	news  chan struct{} // has room for one
 
 	mu      sync.Mutex // held while a table is made
 	entries map[resource.Key]*entry
@@ -33,7 +34,7 @@ type Directory struct {
 
 // New makes a directory without domains.
 func New(keys Opener) *Directory {
-	d := &Directory{keys: keys, entries: map[resource.Key]*entry{}}
+	d := &Directory{keys: keys, news: make(chan struct{}, 1), entries: map[resource.Key]*entry{}}
 	d.table.Store(newTable(nil))
 	return d
 }
@@ -49,8 +50,20 @@ func (d *Directory) Update(domains iter.Seq[*resource.Domain]) {
 		entries[res.Key()] = d.entry(res, d.entries[res.Key()])
 	}
 	d.entries = entries
-	d.table.Store(newTable(entries))
+	d.swap()
 }
+
+// swap puts the entries in use; the caller holds mu.
+func (d *Directory) swap() {
+	d.table.Store(newTable(d.entries))
+	select {
+	case d.news <- struct{}{}:
+	default:
+	}
+}
+
+// News has a value when domains have changed since one was last received. It is for one receiver.
+func (d *Directory) News() <-chan struct{} { return d.news }
 
 // Retry reads the certificates again that could not be used, for when more keys can be decrypted.
 func (d *Directory) Retry() {
@@ -64,7 +77,7 @@ func (d *Directory) Retry() {
 		}
 	}
 	if changed {
-		d.table.Store(newTable(d.entries))
+		d.swap()
 	}
 }
 
