@@ -79,6 +79,7 @@ type node struct {
 	keys     *keyring.Keyring
 	gateway  *gateway.Gateway
 	certs    *certificates // of domains
+	storage  *nodeStorage
 	fetch    *fetch.Client
 	metrics  *metrics
 	settings atomic.Pointer[settings] // those of the newest configuration that has started
@@ -151,6 +152,7 @@ func newNode(key nodeKey) *node {
 	n.gateway = gateway.New(js.Options{
 		Modules: host.Modules(deps), Globals: host.Globals(deps), Env: n.env, Failed: n.metrics.failed,
 	}, gateway.Options{Logger: zap.NewNop()})
+	n.storage = newNodeStorage(n)
 	n.certs = newCertificates(n.keys)
 	n.certs.care = newCare(n.certs, n.store, func() *zap.Logger { return n.settings.Load().logger })
 	n.gateway.Watch(n.certs)
@@ -309,6 +311,7 @@ func (n *node) serve(ctx context.Context) (opened bool, err error) {
 	go n.announceAll(following, n.store.DB().Subscribe(n.gateway.Table().Index))
 	n.certs.care.start(following)
 	close(n.ready)
+	n.storage.serve()
 	n.settings.Load().logger.Info("serving stored resources", zap.String("data", n.key.String()), zap.Uint64("index", n.gateway.Table().Index))
 	return true, nil
 }
@@ -321,13 +324,23 @@ func (n *node) follow(ctx context.Context, follower *gateway.Follower) {
 	}
 }
 
-// Destruct implements [caddy.Destructor]: no configuration uses the node any more.
+// Destruct implements [caddy.Destructor]: no configuration uses the node any more. When the process
+// ends, the node is closed last.
 func (n *node) Destruct() error {
+	if leaving.add(n) {
+		return nil
+	}
+	return n.close()
+}
+
+// close ends the use of the store.
+func (n *node) close() error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.closed = true
 	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
 	defer cancel()
+	err := n.storage.close()
 	if n.started {
 		if caddy.Exiting() {
 			n.goodbye()
@@ -341,7 +354,7 @@ func (n *node) Destruct() error {
 		case <-ctx.Done(): // a handler of events is still busy
 		}
 	}
-	return n.store.Close(ctx)
+	return errors.Join(err, n.store.Close(ctx))
 }
 
 var _ caddy.Destructor = (*node)(nil)

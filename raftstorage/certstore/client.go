@@ -47,8 +47,18 @@ func Dial(ctx context.Context, dir string) (*Client, error) {
 	}}
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
+	if _, err := c.ask(ctx, "ping", question{}); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// Alive tells whether the other process still answers.
+func (c *Client) Alive(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+	defer cancel()
 	_, err := c.ask(ctx, "ping", question{})
-	return c, err
+	return err == nil
 }
 
 // String names the storage in logs.
