@@ -120,10 +120,16 @@ func (m *member) barrier(ctx context.Context) error {
 	applied := make(chan error, 1)
 	// Raft's timeout ends before the barrier is in the log; how long it takes then, on a disk that
 	// fails, is up to us.
-	go func() { applied <- m.raft.Barrier(max(time.Until(deadline), time.Millisecond)).Error() }()
+	var future raft.Future
+	if !m.asks(func() { future = m.raft.Barrier(max(time.Until(deadline), time.Millisecond)) }) {
+		return raft.ErrNotLeader
+	}
+	go func() { applied <- future.Error() }()
 	select {
 	case err := <-applied:
 		return err
+	case <-m.ctx.Done():
+		return raft.ErrRaftShutdown
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}

@@ -62,8 +62,7 @@ func (c *cluster) add(changes ...func(i int, cfg *Config)) int {
 	for _, change := range changes {
 		change(i, &cfg)
 	}
-	from := func() string { return c.address(i) }
-	cfg.link = func(to string) error { return c.cuts.between(from(), to) }
+	cfg.link = func(to string) error { return c.cuts.between(i, to) }
 	c.cfgs, c.nodes = append(c.cfgs, quiet(cfg)), append(c.nodes, nil)
 	c.open(i)
 	c.cfgs[i].Cluster.Listen = c.address(i) // also when it is opened again
@@ -172,15 +171,21 @@ func (c *cluster) same() {
 // cuts are connections that are cut in a test. Those that are open end with their next message.
 type cuts struct {
 	mu  sync.Mutex
-	cut map[[2]string]bool
+	cut map[cutTo]bool
+}
+
+// cutTo is a connection from a node to an address.
+type cutTo struct {
+	from int
+	to   string
 }
 
 var errCut = errors.New("the connection is cut")
 
-func (c *cuts) between(from, to string) error {
+func (c *cuts) between(from int, to string) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.cut[[2]string{from, to}] {
+	if c.cut[cutTo{from, to}] {
 		return errCut
 	}
 	return nil
@@ -191,12 +196,11 @@ func (c *cluster) isolate(i int, cut bool) {
 	c.cuts.mu.Lock()
 	defer c.cuts.mu.Unlock()
 	if c.cuts.cut == nil {
-		c.cuts.cut = map[[2]string]bool{}
+		c.cuts.cut = map[cutTo]bool{}
 	}
 	for j := range c.nodes {
 		if i != j {
-			a, b := c.address(i), c.address(j)
-			c.cuts.cut[[2]string{a, b}], c.cuts.cut[[2]string{b, a}] = cut, cut
+			c.cuts.cut[cutTo{i, c.address(j)}], c.cuts.cut[cutTo{j, c.address(i)}] = cut, cut
 		}
 	}
 }

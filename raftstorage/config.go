@@ -150,7 +150,7 @@ func (c Config) withDefaults() Config {
 
 // check says what is wrong with the configuration; it does no I/O.
 func (c Config) check() error {
-	if err := c.Cluster.check(); err != nil {
+	if err := c.Cluster.Check(); err != nil {
 		return err
 	}
 	if !c.Memory && c.Dir == "" {

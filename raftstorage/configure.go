@@ -17,7 +17,7 @@ import (
 // for instance because a port is taken, is an error, and the node goes on as it was.
 func (n *Node) Configure(c *Cluster) error {
 	c = c.withDefaults()
-	if err := c.check(); err != nil {
+	if err := c.Check(); err != nil {
 		return err
 	}
 	n.configuring.Lock()
@@ -110,7 +110,7 @@ func (s *store) configure(c *Cluster) error {
 	}
 	next, err := s.open(c, old, was)
 	gone := false
-	if err != nil && old != nil && c != nil && portOf(old.Listen) == portOf(c.Listen) {
+	if err != nil && was.port != nil && c != nil && portOf(was.port.Addr().String()) == portOf(c.Listen) {
 		// Our own port is in the way.
 		if err := s.stopMember(); err != nil {
 			return err

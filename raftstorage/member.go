@@ -26,9 +26,11 @@ type member struct {
 	port      *peer.Port         // nil: alone
 	networked bool               // there is a port
 
-	ctx    context.Context // done when this member ends
-	cancel context.CancelFunc
-	wg     sync.WaitGroup
+	ending  atomic.Bool
+	handing sync.RWMutex    // read-locked while something is handed to raft
+	ctx     context.Context // done when this member ends
+	cancel  context.CancelFunc
+	wg      sync.WaitGroup
 
 	ready        chan struct{} // closed when it has led and finished a barrier
 	readyOnce    sync.Once
@@ -333,8 +335,49 @@ func (m *member) stepDown(ctx context.Context) error {
 	}
 }
 
+// asks runs f, which hands something to raft, unless this member is ending: what raft has taken in
+// and not looked at when it stops, it never answers.
+func (m *member) asks(f func()) bool {
+	m.handing.RLock()
+	defer m.handing.RUnlock()
+	if m.ending.Load() {
+		return false
+	}
+	f()
+	return true
+}
+
+// finish has raft answer what it was handed. It is not waited for long: perhaps its disk hangs.
+func (m *member) finish() {
+	m.ending.Store(true)
+	ctx, cancel := context.WithTimeout(context.Background(), finishTime)
+	defer cancel()
+	if until(ctx, m.handing.TryLock) != nil {
+		return
+	}
+	m.handing.Unlock()
+	if m.guard.failed() != nil {
+		return
+	}
+	answered := make(chan struct{})
+	go func() {
+		defer close(answered)
+		_ = m.raft.Barrier(finishTime).Error() // it comes after everything else
+	}()
+	select {
+	case <-answered:
+	case <-ctx.Done():
+	}
+}
+
+// finishTime is how long a member that ends may take to answer.
+const finishTime = time.Second
+
 // end stops raft and the goroutines of this member, for so long as that may take.
 func (m *member) end() error {
+	if m.raft != nil {
+		m.finish()
+	}
 	m.cancel()
 	done := make(chan error, 1)
 	go func() {

@@ -220,8 +220,13 @@ func (m *member) try(ctx context.Context, entries [][]byte) (state.Outcome, erro
 	answered := make(chan answer, 1)
 	futures := make([]raft.ApplyFuture, len(entries))
 	deadline, _ := ctx.Deadline() // there is one: see propose
-	for i, e := range entries {
-		futures[i] = m.raft.Apply(e, max(time.Until(deadline), time.Millisecond))
+	handed := m.asks(func() {
+		for i, e := range entries {
+			futures[i] = m.raft.Apply(e, max(time.Until(deadline), time.Millisecond))
+		}
+	})
+	if !handed {
+		return state.Outcome{}, raft.ErrNotLeader
 	}
 	go func() {
 		var a answer
@@ -237,6 +242,8 @@ func (m *member) try(ctx context.Context, entries [][]byte) (state.Outcome, erro
 	case a := <-answered:
 		m.stuck(a.err)
 		return a.outcome, a.err
+	case <-m.ctx.Done():
+		return state.Outcome{}, raft.ErrRaftShutdown
 	case <-ctx.Done():
 		return state.Outcome{}, context.Cause(ctx)
 	}

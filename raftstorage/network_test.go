@@ -1,0 +1,250 @@
+package raftstorage
+
+import (
+	"errors"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/raft"
+
+	"github.com/dgate-io/caddy-dgate/internal/resource"
+	"github.com/dgate-io/caddy-dgate/internal/state"
+)
+
+// slowLink is a proxy in front of a port that lets bytes through at a certain rate.
+func slowLink(t *testing.T, to string, bytesPerSecond int) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	var open []net.Conn
+	t.Cleanup(func() {
+		l.Close()
+		mu.Lock()
+		for _, c := range open {
+			c.Close()
+		}
+		mu.Unlock()
+		wg.Wait()
+	})
+	copySlowly := func(dst, src net.Conn) {
+		defer dst.Close()
+		buf := make([]byte, 32<<10)
+		for {
+			n, err := src.Read(buf)
+			if n > 0 {
+				time.Sleep(time.Duration(n) * time.Second / time.Duration(bytesPerSecond)) // this is what it is for
+				if _, err := dst.Write(buf[:n]); err != nil {
+					return
+				}
+			}
+			if err != nil {
+				return
+			}
+		}
+	}
+	wg.Go(func() {
+		for {
+			in, err := l.Accept()
+			if err != nil {
+				return
+			}
+			out, err := net.Dial("tcp", to)
+			if err != nil {
+				in.Close()
+				continue
+			}
+			mu.Lock()
+			open = append(open, in, out)
+			mu.Unlock()
+			wg.Go(func() { copySlowly(out, in) })
+			wg.Go(func() { copySlowly(in, out) })
+		}
+	})
+	return l.Addr().String()
+}
+
+// TestSlowLink lets a new member catch up over a link that needs longer for what raft would send at
+// once than raft waits for an answer.
+func TestSlowLink(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it takes 15 s")
+	}
+	t.Parallel()
+	c := newCluster(t, 1)
+	for i := range 100 {
+		m := &resource.Module{Name: numbered("m", i), Namespace: "default", Payload: []byte(strings.Repeat("x", 700<<10))}
+		op, err := state.Put(m, state.Condition{})
+		must(t, err)
+		write(t, c.nodes[0], op)
+	}
+	i := c.add()
+	st := c.nodes[i].Status()
+	link := slowLink(t, st.Address, 8<<20)
+	c.change(func(r *raft.Raft) error {
+		return r.AddNonvoter(raft.ServerID(st.ID), raft.ServerAddress(link), 0, time.Second).Error()
+	})
+	began := time.Now()
+	for c.nodes[i].DB().Applied() < c.nodes[0].DB().Applied() {
+		time.Sleep(10 * time.Millisecond) // it is a matter of time
+		if time.Since(began) > 60*time.Second {
+			t.Fatalf("at %d of %d", c.nodes[i].DB().Applied(), c.nodes[0].DB().Applied())
+		}
+	}
+	t.Logf("caught up in %v", time.Since(began))
+	c.same()
+}
+
+func TestShorten(t *testing.T) {
+	entry := func(size int) *raft.Log { return &raft.Log{Data: make([]byte, size)} }
+	for name, tt := range map[string]struct {
+		sizes []int
+		want  int
+	}{
+		"nothing":           {nil, 0},
+		"small ones":        {[]int{1, 2, 3}, 3},
+		"one is too large":  {[]int{maxAppendBytes + 1}, 1},
+		"a large one first": {[]int{maxAppendBytes + 1, 1}, 1},
+		"too many":          {[]int{maxAppendBytes / 2, maxAppendBytes / 2, 1}, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			args := &raft.AppendEntriesRequest{}
+			for _, size := range tt.sizes {
+				args.Entries = append(args.Entries, entry(size))
+			}
+			if shorten(args); len(args.Entries) != tt.want {
+				t.Errorf("%d entries", len(args.Entries))
+			}
+		})
+	}
+}
+
+// TestStall has the disk of the leader hang: another one leads, and the first comes back.
+func TestStall(t *testing.T) {
+	t.Parallel()
+	disks := make([]*hanging, 3)
+	c := newCluster(t, 3, func(i int, cfg *Config) {
+		disks[i] = &hanging{}
+		cfg.faults = disks[i].between
+		cfg.timing.stall = 300 * time.Millisecond
+	})
+	l := c.leads()
+	write(t, c.nodes[l], service("before", "http://a"))
+	release := disks[l].hang()
+	failed := make(chan error, 1)
+	go func() {
+		_, err := c.nodes[l].Propose(t.Context(), service("hangs", "http://a"))
+		failed <- err
+	}()
+	other := c.leads((l+1)%3, (l+2)%3)
+	write(t, c.nodes[other], service("meanwhile", "http://a"))
+	release()
+	if err := <-failed; err != nil {
+		t.Errorf("what hung: %v", err) // it was tried again with the new leader
+	}
+	c.settled(l)
+	c.same()
+}
+
+// hanging is a disk that hangs.
+type hanging struct {
+	raft.LogStore
+	raft.StableStore
+	mu sync.Mutex // held while it hangs
+}
+
+func (h *hanging) between(logs raft.LogStore, stable raft.StableStore) (raft.LogStore, raft.StableStore) {
+	h.LogStore, h.StableStore = logs, stable
+	return h, h
+}
+
+func (h *hanging) hang() (release func()) {
+	h.mu.Lock()
+	return h.mu.Unlock
+}
+
+func (h *hanging) StoreLogs(logs []*raft.Log) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.LogStore.StoreLogs(logs)
+}
+
+// TestFarBehind lets a member catch up that needs a snapshot, and restarts it.
+func TestFarBehind(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t, 3)
+	l := c.leads()
+	f := c.follower()
+	stop(t, c.nodes[f])
+	for i := range 50 {
+		write(t, c.nodes[l], service(numbered("s", i), "http://a"))
+	}
+	settings := c.raft(l).ReloadableConfig()
+	settings.TrailingLogs = 1
+	must(t, c.raft(l).ReloadConfig(settings))
+	must(t, c.nodes[l].Snapshot())
+	c.open(f)
+	c.same()
+	if st := c.nodes[f].Status(); st.SnapshotIndex < 50 || st.ClusterID != c.nodes[l].Status().ClusterID {
+		t.Errorf("%+v", st)
+	}
+	stop(t, c.nodes[f])
+	c.open(f)
+	write(t, c.nodes[f], service("after", "http://a"))
+	c.same()
+}
+
+// TestDiverged changes the state of a follower behind everybody's back.
+func TestDiverged(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t, 3, func(_ int, cfg *Config) { cfg.timing.compare = 50 * time.Millisecond })
+	f := c.follower()
+	write(t, c.nodes[f], service("s", "http://a"))
+	c.same()
+	// Another entry at the same index as the next one of the log.
+	s := c.nodes[f].store
+	op := service("wrong", "http://a")
+	cmd := state.Command{ID: s.counter.next(s.session), Time: time.Now(), Ops: []state.Op{op}}
+	data, err := cmd.Encode()
+	must(t, err)
+	s.applying.Lock()
+	if o := s.db.Apply([]state.Entry{{Index: s.db.Applied() + 1, Term: s.db.AppliedTerm(), Data: data}}); o[0].Err != nil {
+		t.Fatal(o[0].Err)
+	}
+	s.applying.Unlock()
+	write(t, c.nodes[c.leads()], service("right", "http://a"))
+	c.same()
+	if got := names(t, c.nodes[f], "service"); len(got) != 2 || got[0] != "right" {
+		t.Errorf("services %v", got)
+	}
+	c.eventually("be well again", func() bool { return c.nodes[f].Status().Diverged == "" })
+}
+
+func TestLogCache(t *testing.T) {
+	store := raft.NewInmemStore()
+	cache := newLogCache(store)
+	for i := uint64(1); i <= 2*cachedEntries; i++ {
+		data := []byte("small")
+		if i%10 == 0 {
+			data = make([]byte, cachedSize+1)
+		}
+		must(t, cache.StoreLog(&raft.Log{Index: i, Data: data}))
+	}
+	for i := uint64(1); i <= 2*cachedEntries; i++ {
+		var got raft.Log
+		if err := cache.GetLog(i, &got); err != nil || got.Index != i {
+			t.Fatalf("entry %d: %v %v", i, got.Index, err)
+		}
+	}
+	if cache.ring[(2*cachedEntries-4)%cachedEntries] != nil {
+		t.Error("a large entry is kept")
+	}
+	must(t, cache.DeleteRange(2*cachedEntries-10, 2*cachedEntries))
+	if err := cache.GetLog(2*cachedEntries, new(raft.Log)); !errors.Is(err, raft.ErrLogNotFound) {
+		t.Errorf("deleted: %v", err)
+	}
+}
