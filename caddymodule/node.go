@@ -97,6 +97,7 @@ type node struct {
 	announcer atomic.Pointer[announcer] // of the newest configuration that has started, or nil
 	announced chan struct{}             // closed when announceAll has returned
 	watched   chan struct{}             // closed when watchExit has returned
+	unlocking sync.WaitGroup            // the watch over keys
 	parting   sync.Once                 // of goodbye
 }
 
@@ -277,7 +278,12 @@ func (n *node) start(ctx context.Context) error {
 // unlock makes the secrets readable with the keys of the newest configuration. Everything else
 // works without.
 func (n *node) unlock(ctx context.Context) {
-	renewed, err := n.keys.Unlock(ctx)
+	n.unlocked(n.keys.Unlock(ctx))
+}
+
+// unlocked is told what became of the keys that secrets are encrypted with, whenever they or the
+// configuration change.
+func (n *node) unlocked(renewed int, err error) {
 	logger := n.settings.Load().logger
 	n.certs.Retry()
 	if err != nil {
@@ -308,6 +314,7 @@ func (n *node) serve(ctx context.Context) (opened bool, err error) {
 	n.started, n.cancel = true, cancel
 	go n.follow(following, follower)
 	go n.watchExit(following)
+	n.unlocking.Go(func() { n.keys.Watch(following, n.unlocked) })
 	go n.announceAll(following, n.store.DB().Subscribe(n.gateway.Table().Index))
 	n.certs.care.start(following)
 	close(n.ready)
@@ -348,6 +355,7 @@ func (n *node) close() error {
 		n.cancel()
 		<-n.watched
 		<-n.followed
+		n.unlocking.Wait()
 		n.certs.care.wait()
 		select {
 		case <-n.announced:
