@@ -1,0 +1,61 @@
+package raftstorage
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/dgate-io/caddy-dgate/internal/resource"
+)
+
+func TestRecover(t *testing.T) {
+	t.Parallel()
+	c := alone(t)
+	if err := c.nodes[0].Recover(t.Context(), 0); resource.CodeOf(err) != resource.Conflict {
+		t.Errorf("a node that leads recovers: %v", err)
+	}
+	c.grow(3, 3)
+	write(t, c.nodes[0], service("a", "http://a"))
+	c.same()
+	if err := c.nodes[1].Recover(t.Context(), 0); resource.CodeOf(err) != resource.Conflict {
+		t.Errorf("a cluster with a leader recovers: %v", err)
+	}
+	before := c.nodes[2].Status().ClusterID
+	stop(t, c.nodes[0])
+	stop(t, c.nodes[1])
+	n := c.nodes[2]
+	c.eventually("have no leader", func() bool { return n.Status().Leader == "" })
+	if err := n.Recover(t.Context(), n.Status().LastIndex+1); resource.CodeOf(err) != resource.Conflict || !strings.Contains(err.Error(), "look at the status again") {
+		t.Errorf("another log than was seen: %v", err)
+	}
+	must(t, n.Recover(t.Context(), n.Status().LastIndex))
+	write(t, n, service("b", "http://a"))
+	now := n.Status()
+	if now.ClusterID == before || now.Members != 1 || now.FaultTolerance != 0 {
+		t.Errorf("status %+v", now)
+	}
+	// The others come back. They have a majority among them, and keep out of it.
+	c.open(0)
+	c.open(1)
+	c.leads(0, 1)
+	write(t, c.nodes[0], service("old", "http://a"))
+	write(t, n, service("c", "http://a"))
+	if st := n.Status(); st.ClusterID != now.ClusterID || st.Term != now.Term {
+		t.Errorf("the old cluster disturbed it: %+v", st)
+	}
+	stop(t, c.nodes[0])
+	stop(t, c.nodes[1])
+	// After a restart it is the same; a node with a fresh directory joins.
+	stop(t, n)
+	c.cfgs[2].Cluster.Listen = freeAddress(t)
+	c.open(2)
+	write(t, c.nodes[2], service("d", "http://a"))
+	c.cfgs[0].Dir = t.TempDir()
+	c.cfgs[0].Cluster.Join = []string{c.nodes[2].Status().Address}
+	c.open(0)
+	c.nodes[1] = c.nodes[0]
+	c.voters(2)
+	c.same()
+	if got := names(t, c.nodes[0], "service"); len(got) != 4 {
+		t.Errorf("services %v", got)
+	}
+}
