@@ -124,6 +124,29 @@ func (c *client) drop(address string, l *link) {
 	}
 }
 
+// renew has new requests go over new connections. The ones of before end with their last request.
+func (c *client) renew() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for address, l := range c.conns {
+		delete(c.conns, address)
+		select {
+		case <-l.ready:
+			if l.conn != nil {
+				l.conn.SetStateHook(endIdle)
+				endIdle(l.conn)
+			}
+		default: // it is being made, for those who wait for it; it ends when it is idle for long
+		}
+	}
+}
+
+func endIdle(conn *http.ClientConn) {
+	if conn.InFlight() == 0 {
+		conn.Close() //nolint:errcheck // nobody to tell
+	}
+}
+
 // close closes what is open. The port has to be closed already.
 func (c *client) close() {
 	c.mu.Lock()

@@ -17,12 +17,13 @@ type conn struct {
 
 	port     *Port
 	raw      net.Conn
-	peer     Identity
+	peer     verified
 	protocol string
 	layer    *layer // that it belongs to; nil for RPCs
 	from     netip.Addr
 	shaking  bool // counted as a handshake; p.mu
 	counted  bool // counted as a connection for its protocol; p.mu
+	settled  bool // the handshake is done, and so peer is known; p.mu
 	once     sync.Once
 }
 

@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"maps"
 	"sync"
 	"time"
 )
@@ -17,8 +18,9 @@ const (
 )
 
 // Credentials are what a node shows to others, and whom it lets in. They may change while in use:
-// existing connections stay, the next handshake sees the change. What was used last counts: a
-// cluster goes by secrets or by files, not by both.
+// the next handshake sees the change, and connections stay unless the other side showed
+// a certificate that would not be accepted any more. What was used last counts: a cluster goes by
+// secrets or by files, not by both.
 type Credentials struct {
 	cluster, serverID string
 	now               func() time.Time
@@ -30,6 +32,7 @@ type Credentials struct {
 	signer  *authority // nil with files
 	files   *files     // nil with secrets
 	problem error
+	ports   map[*Port]bool // that go by these credentials
 }
 
 // NewCredentials makes credentials for a server of a cluster. They trust nobody, and are refused
@@ -40,7 +43,8 @@ func NewCredentials(cluster, serverID string) *Credentials {
 
 // UseSecrets trusts the members that know one of the secrets, and signs with the current one. To
 // change the secret of a running cluster, reload all nodes three times: with the new one as a
-// previous one, with the two swapped, and without the old one.
+// previous one, with the two swapped, and without the old one. The last step also ends the
+// connections of those who know only the old one.
 func (c *Credentials) UseSecrets(current *Secret, previous ...*Secret) error {
 	if err := c.check(); err != nil {
 		return err
@@ -48,7 +52,7 @@ func (c *Credentials) UseSecrets(current *Secret, previous ...*Secret) error {
 	if current == nil {
 		return errors.New("the cluster has no secret (option secret of the cluster block)")
 	}
-	t := &trust{cluster: c.cluster, members: x509.NewCertPool(), edges: x509.NewCertPool()}
+	t := &trust{cluster: c.cluster, members: x509.NewCertPool(), edges: x509.NewCertPool(), roots: map[string]bool{}}
 	var signer *authority
 	for i, secret := range append([]*Secret{current}, previous...) {
 		members, err := newAuthority(secret, c.cluster, memberLabel)
@@ -61,6 +65,7 @@ func (c *Credentials) UseSecrets(current *Secret, previous ...*Secret) error {
 		}
 		t.members.AddCert(members.cert)
 		t.edges.AddCert(edges.cert)
+		t.roots[string(members.cert.Raw)], t.roots[string(edges.cert.Raw)] = true, true
 		if i == 0 {
 			signer = members
 		}
@@ -72,11 +77,42 @@ func (c *Credentials) UseSecrets(current *Secret, previous ...*Secret) error {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.signer != nil && bytes.Equal(c.signer.cert.Raw, signer.cert.Raw) {
+	same := c.signer != nil && bytes.Equal(c.signer.cert.Raw, signer.cert.Raw)
+	if same {
 		leaf, now = c.leaf, c.made
+	}
+	if !same || !maps.Equal(c.trust.roots, t.roots) {
+		defer c.tell(t)
 	}
 	c.trust, c.leaf, c.made, c.signer, c.files, c.problem = t, leaf, now, signer, nil, nil
 	return nil
+}
+
+// serve makes a port hear of changes, or not any more.
+func (c *Credentials) serve(p *Port, is bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ports == nil {
+		c.ports = map[*Port]bool{}
+	}
+	c.ports[p] = is
+	if !is {
+		delete(c.ports, p)
+	}
+}
+
+// holds tells whether a peer that was accepted still would be.
+func (c *Credentials) holds(v verified) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.trust.holds(v)
+}
+
+// tell has the ports look at their connections again. c.mu is held, which they do not need.
+func (c *Credentials) tell(t *trust) {
+	for p := range c.ports {
+		p.start(func() { p.recheck(t) })
+	}
 }
 
 func (c *Credentials) check() error {
@@ -119,7 +155,7 @@ func (c *Credentials) present() (*trust, *tls.Certificate, error) {
 
 // config is what one handshake goes by. The certificate is verified by us on either side, which
 // tells the peer's identity and gives errors that name the setting to look at.
-func (c *Credentials) config(peerIs x509.ExtKeyUsage, protocols []string, who *Identity) (*tls.Config, error) {
+func (c *Credentials) config(peerIs x509.ExtKeyUsage, protocols []string, who *verified) (*tls.Config, error) {
 	t, leaf, err := c.present()
 	if err != nil {
 		return nil, err

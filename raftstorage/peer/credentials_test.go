@@ -3,10 +3,15 @@ package peer
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"io"
 	"net/http"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/hashicorp/raft"
 )
 
 // TestAuthorityIsTheSameEverywhere compares with what an earlier build made: certificates of
@@ -142,6 +147,115 @@ func TestRotation(t *testing.T) {
 	old := listen(t, credentials(t, "d", before), Options{})
 	if _, err := call(t, old, members[0], ""); err == nil {
 		t.Error("the old secret still does")
+	}
+}
+
+// TestRotationUnderTraffic has requests in flight on all connections while the secret changes, and
+// none of them fails.
+func TestRotationUnderTraffic(t *testing.T) {
+	t.Parallel()
+	before, after := secretOf(t, "a"), secretOf(t, "b")
+	var members []*member
+	for _, id := range []string{"a", "b", "c"} {
+		members = append(members, listen(t, credentials(t, id, before), Options{Handler: http.HandlerFunc(whoami)}))
+	}
+	stop := make(chan struct{})
+	var calls atomic.Int64
+	var wg sync.WaitGroup
+	for _, from := range members {
+		for _, to := range members {
+			wg.Go(func() {
+				for {
+					select {
+					case <-stop:
+						return
+					default:
+					}
+					if _, err := call(t, from, to, "x"); err != nil {
+						t.Errorf("%s to %s: %v", from.cred.serverID, to.cred.serverID, err)
+						return
+					}
+					calls.Add(1)
+				}
+			})
+		}
+	}
+	for range 10 {
+		for _, step := range [][]*Secret{{before, after}, {after, before}, {after}} {
+			for _, m := range members {
+				if err := m.cred.UseSecrets(step[0], step[1:]...); err != nil {
+					t.Fatal(err)
+				}
+				n := calls.Load()
+				eventually(t, "requests go on", func() bool { return calls.Load() > n+50 || t.Failed() })
+			}
+		}
+		before, after = after, before
+	}
+	close(stop)
+	wg.Wait()
+	for _, m := range members {
+		eventually(t, "connections of before end", func() bool {
+			m.mu.Lock()
+			defer m.mu.Unlock()
+			return len(m.conns) <= 2*len(members)
+		})
+	}
+}
+
+// TestRotationEndsConnections is why secrets are changed: whoever has only the old one is out, and
+// everybody else stays.
+func TestRotationEndsConnections(t *testing.T) {
+	t.Parallel()
+	before, after := secretOf(t, "a"), secretOf(t, "b")
+	b := listen(t, credentials(t, "b", after, before), Options{Handler: http.HandlerFunc(whoami)})
+	good := listen(t, credentials(t, "good", after, before), Options{})
+	thief := listen(t, credentials(t, "thief", before, after), Options{})
+	to := b.Raft()
+	ends := map[*member]chan struct{}{good: make(chan struct{}), thief: make(chan struct{})}
+	for _, m := range []*member{good, thief} {
+		if _, err := call(t, m, b, ""); err != nil {
+			t.Fatal(err)
+		}
+		c, err := m.Raft().Dial(raft.ServerAddress(b.Addr().String()), 5*time.Second)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := to.Accept(); err != nil {
+			t.Fatal(err)
+		}
+		go func() {
+			io.Copy(io.Discard, c)
+			close(ends[m])
+		}()
+	}
+	if err := b.cred.UseSecrets(after, before); err != nil { // as a reload does
+		t.Fatal(err)
+	}
+	if err := b.cred.UseSecrets(after); err != nil {
+		t.Fatal(err)
+	}
+	<-ends[thief]
+	eventually(t, "the thief's connections are closed", func() bool {
+		thief.mu.Lock()
+		defer thief.mu.Unlock()
+		for c := range thief.conns {
+			if c.protocol == RPCProtocol {
+				return false
+			}
+		}
+		return true
+	})
+	if _, err := call(t, thief, b, ""); !NotSent(err) {
+		t.Errorf("the thief comes again: %v", err)
+	}
+	if _, err := call(t, good, b, ""); err != nil {
+		t.Error(err)
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.accepted[RPCProtocol] != 1 || b.accepted[RaftProtocol] != 1 {
+		t.Errorf("connections: %v, want one for each protocol", b.accepted)
 	}
 }
 

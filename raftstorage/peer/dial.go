@@ -39,6 +39,13 @@ func (p *Port) connect(ctx context.Context, address, protocol string, l *layer) 
 		c.Close() //nolint:errcheck // the other error is the one
 		return nil, dialling(err)
 	}
+	p.mu.Lock()
+	c.settled = true
+	p.mu.Unlock()
+	if !p.cred.holds(c.peer) {
+		c.Close() //nolint:errcheck // the other error is the one
+		return nil, errChanged()
+	}
 	return c, nil
 }
 

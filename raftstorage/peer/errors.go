@@ -54,6 +54,11 @@ type refusal struct {
 	err    error
 }
 
+// errChanged is about a handshake during which the credentials changed.
+func errChanged() error {
+	return &refusal{reason: reasonSecret, text: "its certificate was accepted a moment ago, and is no longer"}
+}
+
 func (r *refusal) Error() string { return r.text }
 func (r *refusal) Unwrap() error { return r.err }
 

@@ -3,7 +3,9 @@ package peer
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/pem"
 	"fmt"
+	"maps"
 	"os"
 	"time"
 )
@@ -55,6 +57,9 @@ func (c *Credentials) UseFiles(f Files) error {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.trust == nil || !maps.Equal(c.trust.roots, t.roots) {
+		defer c.tell(t)
+	}
 	c.trust, c.leaf, c.made, c.signer, c.problem = t, leaf, now, nil, nil
 	c.files = &files{f, stamps, now}
 	return nil
@@ -74,7 +79,11 @@ func (c *Credentials) reread(now time.Time) {
 	t, leaf, err := c.files.paths.load(c.cluster, now)
 	c.problem = err
 	if err == nil {
+		changed := !maps.Equal(c.trust.roots, t.roots)
 		c.trust, c.leaf, c.files.stamps = t, leaf, stamps
+		if changed {
+			c.tell(t)
+		}
 	}
 }
 
@@ -93,8 +102,16 @@ func (f Files) load(cluster string, now time.Time) (*trust, *tls.Certificate, er
 	if err != nil {
 		return nil, nil, fmt.Errorf("CA of the cluster: %w", err)
 	}
-	t := &trust{cluster: cluster, members: x509.NewCertPool(), own: true, name: f.VerifyName}
-	if !t.members.AppendCertsFromPEM(ca) {
+	t := &trust{cluster: cluster, members: x509.NewCertPool(), own: true, name: f.VerifyName, roots: map[string]bool{}}
+	for block, rest := pem.Decode(ca); block != nil; block, rest = pem.Decode(rest) {
+		root, err := x509.ParseCertificate(block.Bytes)
+		if err != nil {
+			return nil, nil, fmt.Errorf("CA of the cluster: %s: %w", f.CA, err)
+		}
+		t.members.AddCert(root)
+		t.roots[string(root.Raw)] = true
+	}
+	if len(t.roots) == 0 {
 		return nil, nil, fmt.Errorf("CA of the cluster: %s holds no certificate in PEM", f.CA)
 	}
 	cert, err := os.ReadFile(f.Cert)

@@ -39,9 +39,10 @@ func From(ctx context.Context) Identity {
 type trust struct {
 	cluster string
 	members *x509.CertPool
-	edges   *x509.CertPool // nil: there are none
-	own     bool           // the PKI of somebody else, whose certificates need not name the cluster
-	name    string         // with own: a DNS name, or a URI, that certificates must have
+	edges   *x509.CertPool  // nil: there are none
+	roots   map[string]bool // the certificates in both
+	own     bool            // the PKI of somebody else, whose certificates need not name the cluster
+	name    string          // with own: a DNS name, or a URI, that certificates must have
 }
 
 // Sides of a connection.
@@ -50,13 +51,24 @@ const (
 	asClient = x509.ExtKeyUsageClientAuth
 )
 
+// verified is a peer, and why it is one.
+type verified struct {
+	Identity
+	roots []string // the certificates of the authorities that it was accepted for
+}
+
+// holds tells whether a peer that was accepted once still would be.
+func (t *trust) holds(v verified) bool {
+	return slices.ContainsFunc(v.roots, func(root string) bool { return t.roots[root] })
+}
+
 // identify tells who the peer of a handshake is. The usage says which side it is on.
-func (t *trust) identify(state tls.ConnectionState, usage x509.ExtKeyUsage, now time.Time) (Identity, error) {
+func (t *trust) identify(state tls.ConnectionState, usage x509.ExtKeyUsage, now time.Time) (verified, error) {
 	if state.NegotiatedProtocol != RaftProtocol && state.NegotiatedProtocol != RPCProtocol {
-		return Identity{}, &refusal{reason: reasonProtocol, text: "it speaks none of the protocols " + RaftProtocol + " and " + RPCProtocol}
+		return verified{}, &refusal{reason: reasonProtocol, text: "it speaks none of the protocols " + RaftProtocol + " and " + RPCProtocol}
 	}
 	if len(state.PeerCertificates) == 0 {
-		return Identity{}, &refusal{reason: reasonCertificate, text: "it has no certificate"}
+		return verified{}, &refusal{reason: reasonCertificate, text: "it has no certificate"}
 	}
 	leaf := state.PeerCertificates[0]
 	options := x509.VerifyOptions{
@@ -66,12 +78,12 @@ func (t *trust) identify(state tls.ConnectionState, usage x509.ExtKeyUsage, now 
 	for _, cert := range state.PeerCertificates[1:] {
 		options.Intermediates.AddCert(cert)
 	}
-	_, err := leaf.Verify(options)
+	chains, err := leaf.Verify(options)
 	edge := false
 	if err != nil && t.edges != nil && usage == asClient {
 		options.Roots = t.edges
-		if _, edgeErr := leaf.Verify(options); edgeErr == nil {
-			edge, err = true, nil
+		if found, edgeErr := leaf.Verify(options); edgeErr == nil {
+			chains, edge, err = found, true, nil
 		}
 	}
 	switch {
@@ -82,26 +94,34 @@ func (t *trust) identify(state tls.ConnectionState, usage x509.ExtKeyUsage, now 
 				err = other
 			}
 		}
-		return Identity{}, t.explain(leaf, err, now)
+		return verified{}, t.explain(leaf, err, now)
 	case edge && state.NegotiatedProtocol != RPCProtocol:
-		return Identity{}, &refusal{reason: reasonEdge, text: "it has the certificate of an edge, which may not take part in raft"}
+		return verified{}, &refusal{reason: reasonEdge, text: "it has the certificate of an edge, which may not take part in raft"}
 	case !forBoth(leaf):
-		return Identity{}, &refusal{reason: reasonCertificate, text: "its certificate must be for server authentication and client authentication"}
+		return verified{}, &refusal{reason: reasonCertificate, text: "its certificate must be for server authentication and client authentication"}
 	}
 	cluster, serverID := named(leaf)
 	if t.own {
 		if err := t.checkName(leaf); err != nil {
-			return Identity{}, err
+			return verified{}, err
 		}
 		if cluster != "" && cluster != t.cluster {
-			return Identity{}, t.otherCluster(cluster)
+			return verified{}, t.otherCluster(cluster)
 		}
-		return Identity{Cluster: t.cluster, ServerID: serverID}, nil
+		return verified{Identity{Cluster: t.cluster, ServerID: serverID}, ends(chains)}, nil
 	}
 	if cluster != t.cluster || serverID == "" {
-		return Identity{}, t.otherCluster(cluster)
+		return verified{}, t.otherCluster(cluster)
 	}
-	return Identity{Cluster: cluster, ServerID: serverID, Edge: edge}, nil
+	return verified{Identity{Cluster: cluster, ServerID: serverID, Edge: edge}, ends(chains)}, nil
+}
+
+func ends(chains [][]*x509.Certificate) []string {
+	var roots []string
+	for _, chain := range chains {
+		roots = append(roots, string(chain[len(chain)-1].Raw))
+	}
+	return roots
 }
 
 // forBoth tells whether a certificate is for both sides of a connection, as ours must be: every

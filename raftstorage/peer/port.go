@@ -116,6 +116,7 @@ func Listen(address string, cred *Credentials, o Options) (*Port, error) {
 	p.server = newServer(p)
 	p.client = newClient(p)
 	p.wg.Go(p.acceptLoop)
+	cred.serve(p, true)
 	return p, nil
 }
 
@@ -149,6 +150,7 @@ func (p *Port) Close() error {
 	raft := p.raft
 	p.mu.Unlock()
 
+	p.cred.serve(p, false)
 	p.cancel()
 	err := p.listener.Close()
 	if raft != nil {
@@ -171,6 +173,17 @@ func (p *Port) Close() error {
 		err = errors.Join(err, fmt.Errorf("port of the cluster: handlers still run %v after it was closed", closeWait))
 	}
 	return err
+}
+
+// recheck ends the connections of those who are not trusted any more. New requests go over new
+// connections, so that no others are cut off when their peers stop trusting what this node showed
+// before.
+func (p *Port) recheck(t *trust) {
+	p.client.renew()
+	p.closeConns(func(c *conn) bool {
+		ours := !c.counted && c.layer == nil // ends with its last request
+		return c.settled && !ours && !t.holds(c.peer)
+	})
 }
 
 // closeConns closes the connections that are meant.
@@ -275,6 +288,9 @@ func (p *Port) welcome(c *conn) error {
 	if err != nil {
 		return err
 	}
+	if !p.cred.holds(c.peer) {
+		return errChanged()
+	}
 	if err := c.SetDeadline(time.Time{}); err != nil {
 		return accepting(err)
 	}
@@ -314,7 +330,7 @@ func (p *Port) settle(c *conn) (answer, func(net.Conn) bool, error) {
 	}
 	p.endHandshake(c)
 	p.accepted[c.protocol]++
-	c.counted = true
+	c.counted, c.settled = true, true
 	return answerWelcome, deliver, nil
 }
 

@@ -51,6 +51,9 @@ func (p *Port) Raft() raft.StreamLayer {
 
 // Dial implements raft.StreamLayer.
 func (l *layer) Dial(address raft.ServerAddress, timeout time.Duration) (net.Conn, error) {
+	if timeout <= 0 {
+		timeout = l.port.options.HandshakeTimeout
+	}
 	ctx, cancel := context.WithTimeout(l.ctx, timeout)
 	defer cancel()
 	c, err := l.port.dial(ctx, string(address), RaftProtocol, l)

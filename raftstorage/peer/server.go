@@ -66,7 +66,7 @@ func newServer(p *Port) *server {
 		HTTP2:             http2Config(p.options.StallTimeout),
 		ErrorLog:          log.New((*serverLog)(p), "", 0),
 		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
-			return context.WithValue(ctx, identityKey{}, c.(*conn).peer)
+			return context.WithValue(ctx, identityKey{}, c.(*conn).peer.Identity)
 		},
 		ConnState: func(_ net.Conn, state http.ConnState) {
 			switch state {
