@@ -225,7 +225,34 @@ func clusterTransfer(c *call) (*reply, error) {
 		}
 	}
 	c.audit("hands the lead over", zap.String("to", request.ID))
-	return c.done(c.app.Operations().Transfer(c.r.Context(), request.ID))
+	err := c.app.Operations().Transfer(c.r.Context(), request.ID)
+	if err == nil {
+		c.awaitLeader()
+	}
+	return c.done(err)
+}
+
+const (
+	transferWait = 2 * time.Second       // until who leads is known here
+	transferPoll = 20 * time.Millisecond // there is nobody who tells
+)
+
+// awaitLeader waits until this node knows who leads, for a moment.
+func (c *call) awaitLeader() {
+	ctx, cancel := context.WithTimeout(c.r.Context(), transferWait)
+	defer cancel()
+	poll := time.NewTicker(transferPoll)
+	defer poll.Stop()
+	for {
+		if status, err := c.app.Status(ctx); err != nil || status.Leader != "" {
+			return
+		}
+		select {
+		case <-poll.C:
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 func clusterRecover(c *call) (*reply, error) {

@@ -1,9 +1,6 @@
 package adminext
 
-import (
-	"fmt"
-	"strings"
-)
+import "fmt"
 
 // much is how many entries a member may be behind before somebody should look.
 const much = 1000
@@ -72,7 +69,7 @@ func nextOfCluster(s Status) []string {
 		name := called(m)
 		switch {
 		case !m.Self && !m.Reachable:
-			add("%s is unreachable%s: start it, or if it is lost: dgate-cli cluster remove %s", name, because(m.Problem), m.ID)
+			add("%s is unreachable: start it, or if it is lost: dgate-cli cluster remove %s", name, m.ID)
 			continue
 		case m.Problem != "":
 			add("%s: %s", name, m.Problem)
@@ -116,13 +113,6 @@ func called(m Member) string {
 		text += " (" + m.Address + ")"
 	}
 	return text
-}
-
-func because(problem string) string {
-	if problem == "" {
-		return ""
-	}
-	return ", " + strings.TrimSuffix(problem, ".")
 }
 
 // storageOK is the state of storage that works.

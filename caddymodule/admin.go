@@ -71,7 +71,7 @@ func (a *App) Status(context.Context) (adminext.Status, error) {
 	s := a.node.store.Status()
 	index, problem := a.node.gateway.Progress()
 	status := adminext.Status{
-		ID: s.ID, Name: cmp.Or(s.Name, s.ID), ClusterID: s.ClusterID, Address: s.Address, Role: string(s.Role), Leader: s.Leader,
+		ID: s.ID, Name: cmp.Or(s.Name, s.ID), ClusterID: s.ClusterID, Address: s.Address, Role: string(s.Role), Leader: s.Leader, LeaderAddress: s.LeaderAddress,
 		Term: s.Term, Index: s.LastIndex, Applied: s.Applied, Hash: s.Hash, FaultTolerance: s.FaultTolerance,
 		Table: adminext.TableStatus{Index: index}, Storage: storageOf(s),
 		Joining: s.Joining, Removed: s.Removed, Superseded: s.Superseded, Diverged: s.Diverged, Halted: s.Halted,

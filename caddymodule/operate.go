@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"slices"
@@ -26,24 +27,32 @@ func (o operations) Members(ctx context.Context) ([]adminext.Member, error) {
 	if err != nil {
 		return []adminext.Member{o.self(err.Error())}, nil
 	}
+	self := o.self("it is no member")
 	members := make([]adminext.Member, len(found))
 	for i, m := range found {
 		members[i] = adminext.Member{
 			ID: m.ID, Name: m.Name, Address: m.Address, Role: string(m.Role), Leader: m.Leader, Self: m.Self, Reachable: m.Reachable,
 			Version: m.Version, Applied: m.Applied, Lag: m.Lag, Hash: m.Hash, LastContact: m.LastContact, Storage: m.Storage, Problem: m.Problem,
 		}
+		if m.Self {
+			members[i].Name, members[i].Version = cmp.Or(m.Name, self.Name), cmp.Or(m.Version, self.Version)
+		}
 	}
 	if !slices.ContainsFunc(members, func(m adminext.Member) bool { return m.Self }) {
-		members = append(members, o.self("it is no member"))
+		members = append(members, self)
 	}
 	return members, nil
 }
+
+const noSecret = "this node has no cluster secret, so nobody can join it; put these lines at the top of its Caddyfile, " +
+	"with what dgate-cli cluster token --new prints in the environment of Caddy, and reload: " +
+	"{\n\tdgate {\n\t\tcluster {\n\t\t\tsecret {env.DGATE_CLUSTER_SECRET}\n\t\t}\n\t}\n}"
 
 // self is this node as a member.
 func (o operations) self(problem string) adminext.Member {
 	s := o.Status()
 	m := adminext.Member{
-		ID: s.ID, Name: s.Name, Address: s.Address, Role: string(raftstorage.Voter), Leader: s.Leader != "" && s.Leader == s.ID, Self: true, Reachable: true,
+		ID: s.ID, Name: cmp.Or(s.Name, s.ID), Address: s.Address, Role: string(raftstorage.Voter), Leader: s.Leader != "" && s.Leader == s.ID, Self: true, Reachable: true,
 		Version: o.app.Version(), Applied: s.Applied, Hash: s.Hash, Storage: storageOf(s), Problem: problem,
 	}
 	if s.Edge {
@@ -73,8 +82,7 @@ func (o operations) Backup(ctx context.Context, w io.Writer) error {
 func (o operations) Token(ctx context.Context) (string, error) {
 	cluster := o.app.cluster
 	if cluster == nil || cluster.Secret == nil {
-		return "", resource.Errorf(resource.Conflict, "this node has no cluster secret, so nobody can join it. Put this into its Caddyfile, with what "+
-			"`dgate-cli cluster token --new` prints as DGATE_CLUSTER_SECRET, reload, and ask again: { dgate { cluster { secret {env.DGATE_CLUSTER_SECRET} } } }")
+		return "", resource.Errorf(resource.Conflict, noSecret)
 	}
 	token := peer.Token{Cluster: clusterName(cluster), Secret: cluster.Secret.Text()}
 	members, err := o.Members(ctx)

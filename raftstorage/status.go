@@ -20,6 +20,8 @@ type Status struct {
 	Role Role
 	// Leader is the id of the leading server, or "" if there is none.
 	Leader string
+	// LeaderAddress is where that is reached; "" without a cluster.
+	LeaderAddress string
 	// Term is raft's term.
 	Term uint64
 	// LastIndex is the last entry of the log.
@@ -63,7 +65,7 @@ func (n *Node) Status() Status {
 	if m == nil {
 		return Status{}
 	}
-	_, leader := m.raft.LeaderWithID()
+	at, leader := m.raft.LeaderWithID()
 	st := Status{
 		ID:            string(s.id()),
 		ClusterID:     s.db.ClusterID(),
@@ -76,6 +78,9 @@ func (n *Node) Status() Status {
 		SnapshotIndex: s.upkeep.snapshotIndex.Load(),
 		Rebuilt:       s.rebuilt,
 		Joining:       s.lonely(),
+	}
+	if s.cluster.Load() != nil {
+		st.LeaderAddress = string(at)
 	}
 	m.inCluster(&st)
 	if taken := s.upkeep.taken.Load(); taken > 0 {
