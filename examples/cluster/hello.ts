@@ -1,0 +1,3 @@
+export const requestHandler: DGate.RequestHandler = (ctx) => {
+  ctx.response().send(`hello ${ctx.pathParam("name")}\n`);
+};
