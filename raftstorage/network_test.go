@@ -248,3 +248,28 @@ func TestLogCache(t *testing.T) {
 		t.Errorf("deleted: %v", err)
 	}
 }
+
+// TestStrangers has a member of another cluster with the same secret try to take over.
+func TestStrangers(t *testing.T) {
+	t.Parallel()
+	a := newCluster(t, 2)
+	b := &cluster{t: t, secret: a.secret, cuts: &cuts{}}
+	b.add()
+	term := a.raft(0).CurrentTerm()
+	st := a.nodes[1].Status()
+	b.change(func(r *raft.Raft) error {
+		return r.AddNonvoter(raft.ServerID(st.ID), raft.ServerAddress(st.Address), 0, time.Second).Error()
+	})
+	for i := range 20 {
+		write(t, b.nodes[0], service(numbered("b", i), "http://a"))
+		write(t, a.nodes[0], service(numbered("a", i), "http://a"))
+	}
+	a.same()
+	if got := names(t, a.nodes[1], "service"); len(got) != 20 || a.raft(0).CurrentTerm() != term {
+		t.Errorf("%d services, term %d", len(got), a.raft(0).CurrentTerm())
+	}
+	err := b.nodes[0].store.call(t.Context(), st.Address, "compare", comparison{}, nil)
+	if resource.CodeOf(err) != resource.Conflict || !strings.Contains(err.Error(), b.nodes[0].Status().ClusterID) {
+		t.Errorf("asked: %v", err)
+	}
+}
