@@ -38,7 +38,7 @@ func (l *locker) once(ctx context.Context, job, slot string) (bool, error) {
 		return false, resource.Errorf(resource.BadRequest, "a job and its slot must have names")
 	}
 	key := resource.Key{Kind: state.Job, Name: job}
-	mine := lastRun{Slot: slot, Server: l.server, Claim: rand.Text()}
+	mine := lastRun{Slot: slot, Server: l.server(), Claim: rand.Text()}
 	data, err := json.Marshal(mine)
 	if err != nil {
 		return false, err

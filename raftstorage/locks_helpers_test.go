@@ -124,7 +124,7 @@ func (s *side) decree(_ context.Context, ops ...state.Op) error {
 // node makes a locker for a server.
 func (g *ground) node(server string) (*locker, *side) {
 	s := &side{ground: g}
-	l := newLocker(s, server, g.timing)
+	l := newLocker(s, func() string { return server }, g.timing)
 	g.t.Cleanup(l.close)
 	return l, s
 }

@@ -26,7 +26,7 @@ func (s *store) startLocking() {
 		timing = s.cfg.leases
 	}
 	s.leases = newLeases(storeLocks{s}, *timing)
-	s.locks = newLocker(storeLocks{s}, string(s.id()), *timing)
+	s.locks = newLocker(storeLocks{s}, func() string { return string(s.id()) }, *timing)
 	s.wg.Go(func() { s.leases.watch(s.stop) })
 }
 

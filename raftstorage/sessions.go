@@ -46,7 +46,7 @@ type lockGroup interface {
 // locker has the session of this node, which holds the locks of this node.
 type locker struct {
 	group  lockGroup
-	server string // id of this node
+	server func() string // id of this node
 	timing leaseTiming
 	ctx    context.Context // ends when the locker is closed
 	cancel context.CancelCauseFunc
@@ -60,7 +60,7 @@ type locker struct {
 	queues  map[string][]*ticket
 }
 
-func newLocker(group lockGroup, server string, timing leaseTiming) *locker {
+func newLocker(group lockGroup, server func() string, timing leaseTiming) *locker {
 	l := &locker{group: group, server: server, timing: timing, queues: map[string][]*ticket{}}
 	l.ctx, l.cancel = context.WithCancelCause(context.Background())
 	return l
@@ -154,14 +154,15 @@ func (l *locker) begin() (*session, error) {
 	if _, err := rand.Read(nonce[:]); err != nil {
 		return nil, err
 	}
-	data, err := json.Marshal(sessionData{Server: l.server})
+	server := l.server()
+	data, err := json.Marshal(sessionData{Server: server})
 	if err != nil {
 		return nil, err
 	}
-	key := resource.Key{Kind: state.Session, Name: l.server + "-" + hex.EncodeToString(nonce[:])}
+	key := resource.Key{Kind: state.Session, Name: server + "-" + hex.EncodeToString(nonce[:])}
 	put := state.Op{Key: key, Data: data, If: state.Condition{Mode: state.Absent}}
 	for {
-		ops, err := l.leftBehind()
+		ops, err := l.leftBehind(server)
 		if err != nil {
 			return nil, err
 		}
@@ -195,8 +196,8 @@ func outdated(err error) bool {
 	return false
 }
 
-// leftBehind are the operations that end all stored sessions of this node.
-func (l *locker) leftBehind() (ops []state.Op, err error) {
+// leftBehind are the operations that end all stored sessions of a server.
+func (l *locker) leftBehind(server string) (ops []state.Op, err error) {
 	err = l.group.database().View(func(r *state.Reader) error {
 		ended := map[string]bool{}
 		for rec, err := range r.List(state.Session, "") {
@@ -204,7 +205,7 @@ func (l *locker) leftBehind() (ops []state.Op, err error) {
 				return err
 			}
 			var data sessionData
-			if json.Unmarshal(rec.Data, &data) == nil && data.Server == l.server {
+			if json.Unmarshal(rec.Data, &data) == nil && data.Server == server {
 				ended[rec.Key.Name] = true
 				ops = append(ops, deletion(rec))
 			}
