@@ -46,12 +46,17 @@ func runExample(t *testing.T, dir string) *harness.Caddy {
 			c.Setenv(name, value)
 		}
 	}
-	if err := c.Start(); err != nil {
-		t.Fatal(err)
+	if _, err := os.Stat(filepath.Join(place, "run.sh")); err != nil { // which starts what it needs
+		if err := c.Start(); err != nil {
+			t.Fatal(err)
+		}
 	}
 	for _, step := range console(read(t, filepath.Join(place, "README.md"))) {
 		if strings.Contains(step.command, "caddy run") {
-			continue // this has been done
+			if strings.Contains(step.command, "--config") { // without, this has been done
+				runBeside(t, c, step.command)
+			}
+			continue
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), harness.Patience)
 		out, err := c.Command(ctx, "sh", "-c", step.command).Output()
@@ -63,6 +68,22 @@ func runExample(t *testing.T, dir string) *harness.Caddy {
 		}
 	}
 	return c
+}
+
+// runBeside runs a further Caddy until the end of the test.
+func runBeside(t *testing.T, c *harness.Caddy, command string) {
+	t.Helper()
+	log := filepath.Join(t.TempDir(), "log")
+	p, err := harness.Run(c.Command(context.WithoutCancel(t.Context()), "sh", "-c", "exec "+command), log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		p.Kill()
+		if t.Failed() {
+			t.Logf("log of %s:\n%s", command, read(t, log))
+		}
+	})
 }
 
 // localAddress is what the files of examples listen on, and connect to.
@@ -86,7 +107,11 @@ func copyExample(t *testing.T, dir string, c *harness.Caddy) string {
 			}
 			return addresses[address]
 		}))
-		return nil
+		info, err := d.Info()
+		if err != nil {
+			return err
+		}
+		return os.Chmod(to, info.Mode().Perm()|0o600)
 	})
 	if err != nil {
 		t.Fatal(err)
