@@ -42,10 +42,18 @@ type announced struct {
 	greeting
 	// Decided is whether what follows is final.
 	Decided bool `json:"decided,omitempty"`
+	// Known is where the server that answers has heard of others, and how long ago.
+	Known map[string]whereabouts `json:"known,omitempty"`
 	// Gone is whether the server that announced itself is not a member.
 	Gone bool `json:"gone,omitempty"`
 	// ReplacedBy says why the process that announced itself is not that member any more, or is "".
 	ReplacedBy string `json:"replaced_by,omitempty"`
+}
+
+// whereabouts is where a server was, so many milliseconds ago.
+type whereabouts struct {
+	Address string `json:"address"`
+	Age     int64  `json:"age"`
 }
 
 // myself is the announcement of this server.
@@ -57,10 +65,28 @@ func (s *store) myself() announcement {
 	}
 }
 
-// announce tells every member, and whoever is behind the join list, where this server is.
+// announce tells every member, and whoever is behind the join list, where this server is. Those
+// who are only heard of in the answers are told as well.
 func (s *store) announce(ctx context.Context) {
 	me := s.myself()
-	var addresses []string
+	told := []string{"", me.Address, string(localAddress)}
+	var listed []string
+	if c := s.clusterConfig(); c != nil {
+		listed, _ = resolveJoin(ctx, s.members.finder, c.Join) // those that are found are enough
+	}
+	for range 3 {
+		addresses := slices.DeleteFunc(s.places(listed), func(a string) bool { return slices.Contains(told, a) })
+		if len(addresses) == 0 {
+			return
+		}
+		told = append(told, addresses...)
+		s.tell(ctx, me, addresses)
+	}
+}
+
+// places are all addresses at which members may be, each once.
+func (s *store) places(listed []string) []string {
+	addresses := slices.Clone(listed)
 	for _, server := range s.servers() {
 		if server.ID != s.id() {
 			addresses = append(addresses, s.whereIs(server), string(server.Address))
@@ -68,18 +94,16 @@ func (s *store) announce(ctx context.Context) {
 	}
 	records, _, _ := s.records() // without them there are fewer places to look
 	for id, r := range records {
-		if id != me.ID {
+		if id != string(s.id()) {
 			addresses = append(addresses, r.Address)
 		}
 	}
-	if c := s.clusterConfig(); c != nil {
-		found, _ := resolveJoin(ctx, s.members.finder, c.Join) // those that are found are enough
-		addresses = append(addresses, found...)
-	}
 	slices.Sort(addresses)
-	addresses = slices.DeleteFunc(slices.Compact(addresses), func(a string) bool {
-		return a == "" || a == me.Address || a == string(localAddress)
-	})
+	return slices.Compact(addresses)
+}
+
+// tell announces this server at some addresses.
+func (s *store) tell(ctx context.Context, me announcement, addresses []string) {
 	answers := make(chan announced, len(addresses))
 	for _, address := range addresses {
 		go func() {
@@ -107,6 +131,9 @@ func (s *store) heard(a announced) {
 		s.metForeign(a.greeting)
 		return
 	}
+	for id, w := range a.Known {
+		s.noteHeard(id, w)
+	}
 	s.noteSeen(announcement{ID: a.ID, Name: a.Name, Address: a.Address, Edge: a.Edge, Version: a.Version, Level: a.Level, Last: a.Last, Applied: a.Applied})
 	if !a.Decided {
 		return
@@ -133,7 +160,36 @@ func (s *store) noteSeen(a announcement) {
 	defer ms.mu.Unlock()
 	before := ms.seen[a.ID]
 	a.Applied = max(a.Applied, before.Applied)
-	ms.seen[a.ID] = seen{a, before.dialled}
+	ms.seen[a.ID] = seen{a, time.Now(), before.dialled}
+}
+
+// noteHeard remembers where another one says that a server is, if that is newer than what we know.
+func (s *store) noteHeard(id string, w whereabouts) {
+	ms := s.members
+	ms.mu.Lock()
+	defer ms.mu.Unlock()
+	at := time.Now().Add(-time.Duration(w.Age) * time.Millisecond)
+	now := ms.seen[id]
+	if id == string(s.id()) || w.Address == "" || !at.After(now.at) {
+		return
+	}
+	now.ID, now.Address, now.at = id, w.Address, at
+	ms.seen[id] = now
+	s.addresses.set(raft.ServerID(id), raft.ServerAddress(w.Address))
+}
+
+// known is where this server has heard of others.
+func (s *store) known() map[string]whereabouts {
+	ms := s.members
+	ms.mu.Lock()
+	defer ms.mu.Unlock()
+	all := map[string]whereabouts{}
+	for id, one := range ms.seen {
+		if id != string(s.id()) && !one.at.IsZero() {
+			all[id] = whereabouts{one.Address, time.Since(one.at).Milliseconds()}
+		}
+	}
+	return all
 }
 
 // noteCall remembers that a server called this one, and so can.
@@ -173,6 +229,7 @@ func (s *store) serveAnnounce(ctx context.Context, from peer.Identity, r *http.R
 	if theirs := r.Header.Get(headerCluster); theirs == "" || theirs != s.db.ClusterID() {
 		return answer, nil // it finds out that this is another cluster
 	}
+	answer.Known = s.known()
 	records, _, err := s.records()
 	if err != nil {
 		return nil, err

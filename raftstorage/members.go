@@ -66,6 +66,7 @@ type membership struct {
 // seen is what a server announced last.
 type seen struct {
 	announcement
+	at      time.Time // when it said where it is
 	dialled time.Time // when it called this server last
 }
 
