@@ -289,7 +289,7 @@ func (s *store) checkClusterID() error {
 	switch kept := strings.TrimSpace(string(data)); {
 	case err == nil && kept == id:
 		return nil
-	case err == nil && kept != "" && kept != s.db.SealID():
+	case err == nil && kept != "" && kept != s.db.SealID() && s.members.pledge.get().Recovering != id:
 		return fmt.Errorf("the state is of cluster %s and the data directory of cluster %s: they do not belong together", id, kept)
 	case err != nil && !errors.Is(err, os.ErrNotExist):
 		return fmt.Errorf("data directory: %w", err)

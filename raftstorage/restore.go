@@ -156,8 +156,10 @@ func (s *store) insist(ctx context.Context, do func(context.Context) error) erro
 	defer cancel()
 	for {
 		err := do(ctx)
-		code := resource.CodeOf(err)
-		if err == nil || code != resource.NoLeader && code != resource.OutcomeUnknown && code != resource.Overloaded {
+		switch code := resource.CodeOf(err); {
+		case err == nil:
+			return nil
+		case code != resource.NoLeader && code != resource.OutcomeUnknown && code != resource.Overloaded && code != resource.IndexTimeout:
 			return err
 		}
 		select {
