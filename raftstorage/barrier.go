@@ -138,3 +138,13 @@ func (m *member) barrier(ctx context.Context) error {
 func noBarrier(err error) error {
 	return &resource.Error{Code: resource.NoLeader, Message: "there is no leader that could tell what was agreed on", Err: err}
 }
+
+// Leads tells whether this node decides what is agreed on.
+func (n *Node) Leads() bool {
+	s, err := n.current()
+	if err != nil {
+		return false
+	}
+	l, _ := s.leading.get()
+	return l.self
+}

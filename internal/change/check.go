@@ -28,6 +28,7 @@ func (a *attempt) check() error {
 		}
 		a.found.add(c.Target(), wrong)
 	}
+	a.flawed = !a.found.none()
 	if err := a.operations(); err != nil { // after Validate, which brings objects into canonical form
 		if !a.found.none() {
 			return nil // because of mistakes that were found

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"time"
 
 	"github.com/dgate-io/caddy-dgate/internal/resource"
 	"github.com/dgate-io/caddy-dgate/internal/state"
@@ -15,6 +17,14 @@ type Store interface {
 	Propose(ctx context.Context, ops ...state.Op) (state.Outcome, error)
 	// DB is what this node has applied.
 	DB() *state.DB
+}
+
+// follower is what a store is whose node can be behind what was agreed on.
+type follower interface {
+	// Leads tells whether this node decides what is agreed on.
+	Leads() bool
+	// Barrier returns when this node has what was agreed on before.
+	Barrier(ctx context.Context) error
 }
 
 // Code is the part of the script engine and the routing table that a change needs.
@@ -106,7 +116,7 @@ func (w *Writer) Apply(ctx context.Context, changes ...Change) (Results, error) 
 	for n := 1; ; n++ {
 		a := w.attempt(changes)
 		results, err := a.run(ctx)
-		if n == maxAttempts || !a.outdated(err) {
+		if n == maxAttempts || !a.outdated(err) && (n > 1 || !a.behind(ctx, err)) {
 			return results, err
 		}
 	}
@@ -120,6 +130,8 @@ type attempt struct {
 	ops     []state.Op // of the changes, in their order
 	found   *mistakes
 	kept    bool // whether an operation has a condition that the caller did not ask for
+	flawed  bool // whether something is wrong whatever is stored
+	agreed  bool // whether the leader was asked
 }
 
 func (w *Writer) attempt(changes []Change) *attempt {
@@ -129,6 +141,26 @@ func (w *Writer) attempt(changes []Change) *attempt {
 // outdated tells that the attempt failed because something changed since it looked.
 func (a *attempt) outdated(err error) bool {
 	return errors.Is(err, state.ErrOutdated) || a.kept && err != nil && resource.CodeOf(err) == resource.PreconditionFailed
+}
+
+// catchUpTime is how long a change that is refused waits for what others may have agreed on.
+const catchUpTime = 2 * time.Second
+
+// behind tells that the attempt failed because of what this node has or has not, and that it has
+// everything now: somebody who created a service on one node creates its route on another.
+func (a *attempt) behind(ctx context.Context, err error) bool {
+	f, ok := a.writer.Store.(follower)
+	if !ok || err == nil || a.flawed || a.agreed || !slices.Contains(ofState, resource.CodeOf(err)) || f.Leads() {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(ctx, catchUpTime)
+	defer cancel()
+	return f.Barrier(ctx) == nil
+}
+
+// ofState are the codes of refusals that depend on what is stored.
+var ofState = []resource.Code{
+	resource.ValidationFailed, resource.NotFound, resource.Conflict, resource.InUse, resource.PreconditionFailed,
 }
 
 // look finds what is wrong with the changes, but for what only shows when they are applied.
@@ -155,6 +187,7 @@ func (a *attempt) run(ctx context.Context) (Results, error) {
 	if err := a.found.err(); err != nil {
 		return Results{}, err
 	}
+	a.agreed = true
 	outcome, err := a.writer.Store.Propose(ctx, a.ops...)
 	if err == nil {
 		err = outcome.Err

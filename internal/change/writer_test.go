@@ -223,3 +223,60 @@ func TestStoredButNotLive(t *testing.T) {
 		t.Errorf("stored: %s", record.Data)
 	}
 }
+
+// behind is a store of a node that has not applied everything yet.
+type behind struct {
+	change.Store
+	leads    bool
+	pending  []state.Op // what Barrier applies
+	barriers int
+	err      error
+}
+
+func (b *behind) Leads() bool { return b.leads }
+
+func (b *behind) Barrier(ctx context.Context) error {
+	b.barriers++
+	if b.err != nil {
+		return b.err
+	}
+	_, err := b.Propose(ctx, b.pending...)
+	return err
+}
+
+func TestBehind(t *testing.T) {
+	route := func(paths ...string) *resource.Route {
+		r := resource.MustKind("route").New().(*resource.Route)
+		r.Name, r.Namespace, r.Paths, r.Methods, r.Service = "r", "default", paths, []string{"GET"}, "s"
+		return r
+	}
+	op, err := state.Put(service("s", "http://a"), state.Condition{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	tests := map[string]struct {
+		obj      resource.Object
+		leads    bool
+		err      error
+		barriers int
+		want     resource.Code // "" for none
+	}{
+		"a follower looks again":      {route("/"), false, nil, 1, ""},
+		"a leader knows":              {route("/"), true, nil, 0, resource.ValidationFailed},
+		"nobody can tell":             {route("/"), false, errors.New("no leader"), 1, resource.ValidationFailed},
+		"wrong whatever there may be": {route(), false, nil, 0, resource.ValidationFailed},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			b := &behind{Store: changetest.New(t), leads: tt.leads, pending: []state.Op{op}, err: tt.err}
+			w := change.Writer{Store: b}
+			_, err := w.Put(t.Context(), tt.obj, state.Condition{})
+			if (err == nil) != (tt.want == "") || err != nil && resource.CodeOf(err) != tt.want {
+				t.Errorf("got %v", err)
+			}
+			if b.barriers != tt.barriers {
+				t.Errorf("%d barriers", b.barriers)
+			}
+		})
+	}
+}
