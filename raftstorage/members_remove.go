@@ -184,6 +184,7 @@ func (s *store) leave(ctx context.Context) error {
 	case self.Suffrage == raft.Voter && len(votersOf(servers)) == 1:
 		return resource.Errorf(resource.Conflict, "this node is the only one that votes: add another before it leaves")
 	}
+	s.locks.yield(ctx)
 	if err := s.remove(ctx, string(s.id()), false); err != nil && resource.CodeOf(err) != resource.NotFound {
 		return err
 	}

@@ -320,6 +320,20 @@ func (l *locker) free(ctx context.Context, s *session) error {
 	}
 }
 
+// yield ends the session, as closing does, but the locker can be used again.
+func (l *locker) yield(ctx context.Context) {
+	l.mu.Lock()
+	s := l.session
+	l.session = nil
+	l.mu.Unlock()
+	if s == nil || s.ctx.Err() != nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, l.timing.close)
+	defer cancel()
+	_ = l.free(ctx, s) // otherwise the leader does it when it has not heard of this node for a while
+}
+
 // close ends the session, so that others can lock at once what this node had, if there is a leader.
 func (l *locker) close() {
 	l.mu.Lock()
@@ -328,13 +342,8 @@ func (l *locker) close() {
 		return
 	}
 	l.closed = true
-	s := l.session
 	l.mu.Unlock()
-	if s != nil && s.ctx.Err() == nil {
-		ctx, cancel := context.WithTimeout(l.ctx, l.timing.close)
-		_ = l.free(ctx, s) // otherwise the leader does it when it has not heard of this node for a while
-		cancel()
-	}
+	l.yield(l.ctx)
 	l.cancel(ErrClosed)
 	l.wg.Wait()
 }
