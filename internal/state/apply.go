@@ -229,7 +229,7 @@ func (b *batch) entry(e Entry, outcome *Outcome) error {
 
 // command applies one command.
 func (b *batch) command(index uint64, cmd *Command, outcome *Outcome) error {
-	before, err := remembered(b.tx, cmd.ID, cmd.keys())
+	before, err := remembered(b.tx, cmd.ID, cmd.written())
 	if err != nil {
 		return err
 	}

@@ -21,15 +21,15 @@ const (
 )
 
 // Outcome answers a command that this node has applied, as [DB.Apply] would answer it a second
-// time: false if it is not among the last ones that changed something. Of each resource the record
-// is the one that is stored now. A command that was refused is not remembered.
+// time: false if it is not among the last ones that changed something. A command that was refused is
+// not remembered.
 func (db *DB) Outcome(cmd *Command) (outcome Outcome, known bool, err error) {
-	keys := make([]resource.Key, len(cmd.Ops))
+	written := make([]Record, len(cmd.Ops))
 	for i, op := range cmd.Ops {
-		keys[i] = op.Key
+		written[i] = Record{Key: op.Key, Data: op.Data, CreatedAt: cmd.Time, UpdatedAt: cmd.Time}
 	}
 	err = db.View(func(r *Reader) error {
-		o, err := remembered(r.tx, cmd.ID, keys)
+		o, err := remembered(r.tx, cmd.ID, written)
 		if o != nil {
 			outcome, known = *o, true
 		}
@@ -38,18 +38,20 @@ func (db *DB) Outcome(cmd *Command) (outcome Outcome, known bool, err error) {
 	return outcome, known, err
 }
 
-// keys are what the operations of a decoded command are about.
-func (c *Command) keys() (keys []resource.Key) {
+// written are what the operations of a decoded command were to leave.
+func (c *Command) written() (records []Record) {
 	for _, ch := range c.changes {
 		if !ch.typ.ofCluster() {
-			keys = append(keys, ch.key)
+			records = append(records, Record{Key: ch.key, Data: ch.data, CreatedAt: c.Time, UpdatedAt: c.Time, Print: ch.print})
 		}
 	}
-	return keys
+	return records
 }
 
-// remembered answers a command that was applied before; nil if it was not.
-func remembered(tx *bolt.Tx, id [16]byte, keys []resource.Key) (*Outcome, error) {
+// remembered answers a command that was applied before; nil if it was not. The records are what it
+// has written, whatever others have made of the resources since: whoever takes the version in an
+// answer for that of what he wrote would otherwise overwrite what he has never seen.
+func remembered(tx *bolt.Tx, id [16]byte, written []Record) (*Outcome, error) {
 	if id == [16]byte{} {
 		return nil, nil
 	}
@@ -63,21 +65,26 @@ func remembered(tx *bolt.Tx, id [16]byte, keys []resource.Key) (*Outcome, error)
 	}
 	outcome := &Outcome{Index: index}
 	value = value[n:]
-	for _, key := range keys {
+	for _, own := range written {
 		flags, n := binary.Uvarint(value)
 		version, m := binary.Uvarint(value[max(n, 0):])
 		if n <= 0 || m <= 0 {
 			return otherCommand(index), nil
 		}
 		value = value[n+m:]
-		result := OpResult{Created: flags&flagCreated != 0, Changed: flags&flagChanged != 0, Version: version, Record: Record{Key: key}}
-		if err := checkKey(key); err != nil {
+		result := OpResult{Created: flags&flagCreated != 0, Changed: flags&flagChanged != 0, Version: version, Record: Record{Key: own.Key}}
+		if err := checkKey(own.Key); err != nil {
 			return otherCommand(index), nil
 		}
-		if s, err := getStored(tx, key); err != nil {
+		if s, err := getStored(tx, own.Key); err != nil {
 			return nil, err
-		} else if s != nil {
-			result.Record = s.record(key)
+		} else if s != nil && s.version == version {
+			result.Record = s.record(own.Key)
+		} else if own.Data != nil {
+			if s != nil && !result.Created {
+				own.CreatedAt = s.record(own.Key).CreatedAt
+			}
+			result.Record, result.Record.Version = own, version
 		}
 		outcome.Results = append(outcome.Results, result)
 	}

@@ -2,6 +2,7 @@ package state
 
 import (
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -81,7 +82,6 @@ func TestOutcome(t *testing.T) {
 	if !known || err != nil {
 		t.Fatal(known, err)
 	}
-	want.Results[0].Record = Record{Key: want.Results[0].Key} // it is gone by now
 	if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" {
 		t.Errorf("-first +remembered:\n%s", diff)
 	}
@@ -94,5 +94,29 @@ func TestOutcome(t *testing.T) {
 	s2.command(refused)
 	if _, known, err := s2.Outcome(&refused); known || err != nil {
 		t.Errorf("of a refused one: %v %v", known, err)
+	}
+}
+
+// TestOutcomeIsItsOwn: the answer to a command is what that command has written, also when somebody
+// else has written the same resource, or removed it, before the answer was asked for.
+func TestOutcomeIsItsOwn(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	s.must(put(t, service("a", "http://zero")))
+	cmd := Command{ID: [16]byte{7}, Time: testTime.Add(time.Minute), Ops: []Op{put(t, service("a", "http://own"))}}
+	want := s.command(cmd)
+	if want.Err != nil {
+		t.Fatal(want.Err)
+	}
+	for what, op := range map[string]Op{"written": put(t, service("a", "http://other")), "removed": del("service", "a")} {
+		s.must(op)
+		got, known, err := s.Outcome(&cmd)
+		if !known || err != nil {
+			t.Fatal(known, err)
+		}
+		got.Results[0].CreatedAt = want.Results[0].CreatedAt // nobody knows it once it is removed
+		if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" {
+			t.Errorf("%s since then: -first +remembered:\n%s", what, diff)
+		}
 	}
 }
