@@ -76,7 +76,7 @@ func newMembership(path string, level int, timing memberTiming) (*membership, er
 		return nil, err
 	}
 	return &membership{
-		pledge: p, nonce: randomHex(8), level: cmp.Or(level, formatLevel), timing: timing, finder: netResolver(),
+		pledge: p, nonce: randomHex(8), level: cmp.Or(level, state.FeatureLevel), timing: timing, finder: netResolver(),
 		joinNow: make(chan struct{}, 1), leadNow: make(chan struct{}, 1),
 		seen: map[string]seen{}, problems: map[string]string{},
 		following: map[string]time.Time{}, silent: map[string]time.Time{},

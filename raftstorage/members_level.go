@@ -12,10 +12,11 @@ import (
 	"github.com/dgate-io/caddy-dgate/internal/state"
 )
 
-// formatLevel is the newest format of commands that this version of the program understands. A
-// change of what commands can say, or mean, gets a new level; it is proposed only once every
-// member understands it, and from then on older ones are not let in.
-const formatLevel = 1
+// A change of what commands can say, or mean, gets a new level, see [state.FeatureLevel]. It is
+// proposed only once every member understands it, and from then on older ones are not let in.
+
+// commandLevel is what the commands that this version of the program proposes need.
+const commandLevel = 1
 
 var levelKey = resource.Key{Kind: state.Setting, Name: "level"}
 
@@ -33,6 +34,9 @@ func (s *store) usedLevel() int {
 
 // requireLevel says why a command of a level cannot be proposed yet.
 func (s *store) requireLevel(level int) error {
+	if level <= 1 {
+		return nil // everybody does
+	}
 	if used := s.usedLevel(); level > used {
 		return resource.Errorf(resource.Conflict, "the cluster uses level %d until all of its members understand level %d: upgrade them", used, level)
 	}

@@ -68,7 +68,7 @@ func (s *store) writable() error {
 	if err := s.db.Halted(); err != nil {
 		return &resource.Error{Code: resource.NoLeader, Message: "this node is read-only: " + err.Error(), Err: err}
 	}
-	return cmp.Or(s.outside(), s.storageFailure())
+	return cmp.Or(s.outside(), s.requireLevel(commandLevel), s.storageFailure())
 }
 
 // submit tries until the command is applied, or time is up. Trying again after an unknown outcome

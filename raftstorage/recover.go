@@ -30,9 +30,9 @@ func (n *Node) Recover(ctx context.Context, lastIndexSeen uint64) error {
 }
 
 func (s *store) recover(ctx context.Context, seen uint64) error {
-	r, servers := s.raftNow(), s.servers()
+	m := s.member.Load()
+	r, l, servers := m.raft, m.leader(), m.servers()
 	self, member := findServer(servers, string(s.id()))
-	l, _ := s.leading.get()
 	switch last := r.LastIndex(); {
 	case len(servers) == 0:
 		return resource.Errorf(resource.Conflict, "this node has nothing to recover: it has not been in a cluster yet")
