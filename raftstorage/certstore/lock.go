@@ -16,8 +16,9 @@ const LockPrefix = "cert/"
 
 // held are the locks that this node has, which are given back by name only.
 type held struct {
-	mu     sync.Mutex
-	byName map[string][]*raftstorage.Lock
+	mu      sync.Mutex
+	byName  map[string][]*raftstorage.Lock
+	stuckAt time.Time // when one could last not be given back in time
 }
 
 // Lock implements [certmagic.Storage]. It waits for as long as ctx lasts; without a leader it fails
@@ -42,15 +43,32 @@ func (s *Storage) TryLock(ctx context.Context, name string) (bool, error) {
 }
 
 // Unlock implements [certmagic.Storage]. It is no error if the lock was lost meanwhile, or the store
-// is closed, and takes at most 2 s: what cannot be given back by then is in the background.
+// is closed, and takes at most 2 s: what cannot be given back by then is in the background. The next
+// ones are not waited for then: at the end of a process there can be many of them.
 func (s *Storage) Unlock(ctx context.Context, name string) error {
 	k := s.locks.take(name)
 	if k == nil {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, unlockTimeout)
+	ctx, cancel := context.WithTimeout(ctx, s.locks.patience())
 	defer cancel()
-	return k.Unlock(ctx)
+	err := k.Unlock(ctx)
+	if err != nil {
+		s.locks.mu.Lock()
+		s.locks.stuckAt = time.Now()
+		s.locks.mu.Unlock()
+	}
+	return err
+}
+
+// patience is how long one more lock may take to be given back.
+func (h *held) patience() time.Duration {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if !h.stuckAt.IsZero() && time.Since(h.stuckAt) < recent {
+		return unlockTimeout / 50
+	}
+	return unlockTimeout
 }
 
 // RenewLockLease implements [certmagic.LockLeaseRenewer]. Locks last for as long as the node that has
