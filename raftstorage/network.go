@@ -31,6 +31,8 @@ type network struct {
 	stalled   func() error               // why this node must not lead, or nil
 	link      func(address string) error // for tests
 	sending   chan struct{}
+	returns   returns
+	done      <-chan struct{} // closed when the member ends
 }
 
 // network makes the transport of a member.
@@ -43,7 +45,7 @@ func (m *member) network() *network {
 	return &network{
 		NetworkTransport: trans, addresses: &m.s.addresses, self: m.s.id(),
 		starting: m.guard.start, stalled: m.guard.stalled, link: m.s.cfg.link,
-		sending: make(chan struct{}, maxSending),
+		sending: make(chan struct{}, maxSending), done: m.ctx.Done(),
 	}
 }
 
@@ -106,6 +108,19 @@ func (t *network) SetHeartbeatHandler(handler func(raft.RPC)) {
 
 // AppendEntries implements raft.Transport. It carries heartbeats as well.
 func (t *network) AppendEntries(id raft.ServerID, target raft.ServerAddress, args *raft.AppendEntriesRequest, resp *raft.AppendEntriesResponse) error {
+	err := t.append(id, target, args, resp)
+	switch {
+	case isHeartbeat(args):
+		if err == nil {
+			t.returns.heard(id)
+		}
+	case err != nil && t.returns.await(id, t.done):
+		return t.append(id, target, args, resp)
+	}
+	return err
+}
+
+func (t *network) append(id raft.ServerID, target raft.ServerAddress, args *raft.AppendEntriesRequest, resp *raft.AppendEntriesResponse) error {
 	if err := t.stalled(); err != nil {
 		return err
 	}
