@@ -14,6 +14,7 @@ import (
 	"github.com/dgate-io/caddy-dgate/handlers"
 	"github.com/dgate-io/caddy-dgate/internal/domaintls"
 	"github.com/dgate-io/caddy-dgate/internal/gateway"
+	"github.com/dgate-io/caddy-dgate/internal/resource"
 )
 
 // Certificates bound how many new certificates are obtained because of domains. Certificates that
@@ -110,20 +111,49 @@ func newCertificates(keys domaintls.Opener) *certificates {
 	return &certificates{Directory: domaintls.New(keys), limiter: domaintls.NewLimiter(), log: domaintls.NewLog()}
 }
 
+// waitError says that a certificate could not be obtained, and is not asked for again yet.
+type waitError struct{ domaintls.Record }
+
+// Error implements [error].
+func (e *waitError) Error() string {
+	return fmt.Sprintf("not before %s again: %s", e.Next.UTC().Format(time.RFC3339), e.Problem)
+}
+
 // allow says whether a certificate may be obtained for a name, or read from storage. What is not
-// there yet counts as new.
+// there yet counts as new, and is not tried again soon if it has failed.
 func (c *certificates) allow(ctx context.Context, storage certmagic.Storage, name string) error {
 	domain, err := c.Allow(name)
 	if err != nil {
 		return err
 	}
-	if c.limiter.Limited() && !storedCertificate(ctx, storage, name) {
-		if err := c.limiter.Take(domain.Namespace, name, time.Now()); err != nil {
+	if !storedCertificate(ctx, storage, name) {
+		now, version := time.Now(), c.version(domain)
+		if record, waits := c.log.Waits(name, now, version); waits {
+			return &waitError{record}
+		}
+		if err := c.limiter.Take(domain.Namespace, name, now); err != nil {
+			if limited, ok := errors.AsType[*domaintls.LimitError](err); ok {
+				c.log.Refused(name, now, err.Error(), limited.Until, version)
+			}
 			return err
 		}
 	}
 	c.Granted(name)
 	return nil
+}
+
+// version is that of a stored domain.
+func (c *certificates) version(domain resource.Key) uint64 {
+	d, _ := c.Domain(domain)
+	return d.Version
+}
+
+// failed notes that a certificate could not be obtained.
+func (c *certificates) failed(name, problem, kind string) {
+	domain, err := c.Allow(name)
+	if err == nil {
+		c.log.Failed(name, time.Now(), problem, kind, c.version(domain))
+	}
 }
 
 // storedCertificate tells whether there is a certificate for a name in storage, from any issuer.

@@ -37,14 +37,16 @@ func (i issuance) Handle(_ context.Context, event caddy.Event) error {
 	case "started":
 		certs.care.use(i.app)
 	case "cert_obtaining":
-		certs.log.Obtaining(name, time.Now())
+		if _, err := certs.Allow(name); err == nil {
+			certs.log.Obtaining(name, time.Now())
+		}
 	case "cert_obtained":
 		certs.log.Obtained(name)
 	case "cert_failed":
 		err, _ := event.Data["error"].(error)
 		problem, kind := problemOf(err)
-		certs.log.Failed(name, time.Now(), problem, kind)
-		certs.care.failed(name)
+		certs.failed(name, problem, kind)
+		certs.care.giveUp(name)
 	}
 	return nil
 }

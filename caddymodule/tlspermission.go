@@ -81,7 +81,6 @@ func (p *Permission) CertificateAllowed(ctx context.Context, name string) error 
 		p.logger.Warn("no certificate, because there were too many new ones",
 			zap.String("name", name), zap.String("namespace", limited.Namespace), zap.String("limit", limited.Limit),
 			zap.Int("per_hour", limited.Bound), zap.Time("until", limited.Until))
-		p.app.node.certs.log.Failed(name, time.Now(), err.Error(), "")
 	}
 	return fmt.Errorf("%s: %w: %w", name, caddytls.ErrPermissionDenied, err)
 }

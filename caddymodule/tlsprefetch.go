@@ -3,7 +3,6 @@ package caddymodule
 import (
 	"context"
 	"crypto/tls"
-	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -11,8 +10,6 @@ import (
 	"time"
 
 	"go.uber.org/zap"
-
-	"github.com/dgate-io/caddy-dgate/internal/domaintls"
 )
 
 const (
@@ -22,23 +19,14 @@ const (
 	prefetchTimeout = 2 * time.Minute
 	// prefetchPause is how long another node is let do the work before this one asks again.
 	prefetchPause = 30 * time.Second
-	// firstRetry and lastRetry are how long to wait after a failure: longer each time.
-	firstRetry, lastRetry = time.Minute, 6 * time.Hour
 	// prefetchLock is held by the node that obtains certificates in advance.
 	prefetchLock = "dgate/prefetch"
 )
 
-// wanted is a name that a certificate is to be obtained for in advance.
-type wanted struct {
-	failures int
-	next     time.Time
-	done     bool
-}
-
 // prefetch obtains the certificates that domains want in advance. One node at a time does; the others
 // find them in storage.
 func (c *care) prefetch(ctx context.Context) {
-	names := map[string]*wanted{}
+	there := map[string]bool{}
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
@@ -53,7 +41,7 @@ func (c *care) prefetch(ctx context.Context) {
 			timer.Reset(time.Second) // the configuration is still starting, or has no TLS
 			continue
 		}
-		due, next := c.due(ctx, app, names, time.Now())
+		due, next := c.due(ctx, app, there, time.Now())
 		if len(due) > 0 {
 			next = c.obtain(ctx, app, due)
 		}
@@ -61,27 +49,22 @@ func (c *care) prefetch(ctx context.Context) {
 	}
 }
 
-// due gives the names whose turn it is, and how long it is until there are others.
-func (c *care) due(ctx context.Context, app *App, names map[string]*wanted, now time.Time) (due map[string]*wanted, next time.Duration) {
-	due, next = map[string]*wanted{}, time.Hour
+// due gives the names whose turn it is, and how long it is until there are others. There has those
+// that need none.
+func (c *care) due(ctx context.Context, app *App, there map[string]bool, now time.Time) (due []string, next time.Duration) {
+	next = time.Hour
 	for _, name := range c.certs.prefetched() {
-		w := names[name]
-		if w == nil {
-			w = &wanted{}
-			names[name] = w
-		}
-		if _, err := c.certs.Allow(name); err != nil {
+		domain, err := c.certs.Allow(name)
+		if err != nil || there[name] {
 			continue
 		}
-		if !w.done {
-			w.done = storedCertificate(ctx, app.ctx.Storage(), name)
+		if there[name] = storedCertificate(ctx, app.ctx.Storage(), name); there[name] {
+			continue
 		}
-		switch {
-		case w.done:
-		case now.Before(w.next):
-			next = min(next, w.next.Sub(now))
-		default:
-			due[name] = w
+		if record, waits := c.certs.log.Waits(name, now, c.certs.version(domain)); waits {
+			next = min(next, record.Next.Sub(now))
+		} else if record.Leaf == nil { // or it is in a storage of its own
+			due = append(due, name)
 		}
 	}
 	return due, next
@@ -105,7 +88,7 @@ func (c *certificates) prefetched() []string {
 
 // obtain obtains certificates, if no other node is doing that. It gives the time until there is more
 // to do.
-func (c *care) obtain(ctx context.Context, app *App, due map[string]*wanted) (next time.Duration) {
+func (c *care) obtain(ctx context.Context, app *App, due []string) (next time.Duration) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	asking, asked := context.WithTimeout(ctx, tlsTimeout)
@@ -122,7 +105,7 @@ func (c *care) obtain(ctx context.Context, app *App, due map[string]*wanted) (ne
 	config := app.servers[0].TLSConnPolicies.TLSConfig(app.ctx)
 	slots := make(chan struct{}, prefetchers)
 	var wg sync.WaitGroup
-	for name, w := range due {
+	for _, name := range due {
 		select {
 		case slots <- struct{}{}:
 		case <-ctx.Done():
@@ -132,7 +115,7 @@ func (c *care) obtain(ctx context.Context, app *App, due map[string]*wanted) (ne
 		}
 		wg.Go(func() {
 			defer func() { <-slots }()
-			c.obtainOne(ctx, app, config, name, w)
+			c.obtainOne(ctx, app, config, name)
 		})
 	}
 	wg.Wait()
@@ -148,40 +131,20 @@ func (c *care) unlock(ctx context.Context, lock interface{ Unlock(context.Contex
 }
 
 // obtainOne has Caddy obtain the certificate for a name, as a client that asks for it would.
-func (c *care) obtainOne(ctx context.Context, app *App, config *tls.Config, name string, w *wanted) {
+func (c *care) obtainOne(ctx context.Context, app *App, config *tls.Config, name string) {
 	ctx, cancel := context.WithTimeout(ctx, prefetchTimeout)
 	defer cancel()
-	c.mu.Lock()
-	c.running[name] = cancel
-	c.mu.Unlock()
 	err := handshake(ctx, config, name)
-	c.mu.Lock()
-	delete(c.running, name)
-	c.mu.Unlock()
-	if w.done = err == nil || storedCertificate(context.WithoutCancel(ctx), app.ctx.Storage(), name); w.done {
+	if err == nil || storedCertificate(context.WithoutCancel(ctx), app.ctx.Storage(), name) {
 		c.log().Info("obtained a certificate in advance", zap.String("name", name))
 		return
 	}
-	w.next = time.Now().Add(min(firstRetry<<min(w.failures, 16), lastRetry))
-	w.failures++
-	if limited, ok := errors.AsType[*domaintls.LimitError](err); ok {
-		w.next = limited.Until
+	record, ok := c.certs.log.Get(name)
+	if !ok || !time.Now().Before(record.Next) { // nobody has said why
+		c.certs.failed(name, err.Error(), "")
+		record, _ = c.certs.log.Get(name)
 	}
-	if record, _ := c.certs.log.Get(name); record.Problem == "" {
-		c.certs.log.Failed(name, time.Now(), err.Error(), "")
-	}
-	c.certs.log.Again(name, w.next)
-	c.log().Warn("no certificate in advance", zap.String("name", name), zap.Time("next", w.next), zap.Error(err))
-}
-
-// failed ends the attempt to obtain a certificate for a name: Caddy would go on trying in its own time,
-// and hold up others.
-func (c *care) failed(name string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if cancel := c.running[name]; cancel != nil {
-		cancel()
-	}
+	c.log().Warn("no certificate in advance", zap.String("name", name), zap.Time("next", record.Next), zap.Error(err))
 }
 
 // handshake makes a TLS connection inside of the process.

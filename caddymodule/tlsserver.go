@@ -17,7 +17,7 @@ func init() { caddy.RegisterModule(new(handshakes)) }
 // handshakes is how the app comes to the TLS settings of the servers that have a dgate handler, see
 // [handlers.Gateway]. It is for nobody's configuration: the handler puts it there, because this is
 // the one module that Caddy loads when those settings are complete and not yet in use.
-type handshakes struct{}
+type handshakes struct{ app *App }
 
 // CaddyModule implements [caddy.Module].
 func (*handshakes) CaddyModule() caddy.ModuleInfo {
@@ -25,7 +25,7 @@ func (*handshakes) CaddyModule() caddy.ModuleInfo {
 }
 
 // Provision implements [caddy.Provisioner].
-func (*handshakes) Provision(ctx caddy.Context) error {
+func (h *handshakes) Provision(ctx caddy.Context) error {
 	server, ok := ctx.Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
 	if !ok {
 		return nil
@@ -34,6 +34,7 @@ func (*handshakes) Provision(ctx caddy.Context) error {
 	if err != nil {
 		return err
 	}
+	h.app = app
 	for _, policy := range server.TLSConnPolicies {
 		if config := policy.TLSConfig; config != nil && config.GetCertificate != nil && !slices.Contains(app.watched, config) {
 			config.GetCertificate = app.watch(config.GetCertificate)
@@ -46,9 +47,52 @@ func (*handshakes) Provision(ctx caddy.Context) error {
 	return nil
 }
 
-// HandshakeContext implements [caddytls.HandshakeContext]. It changes nothing.
-func (*handshakes) HandshakeContext(hello *tls.ClientHelloInfo) (context.Context, error) {
-	return hello.Context(), nil
+// HandshakeContext implements [caddytls.HandshakeContext]. A handshake that waits for a new certificate
+// because of a domain ends when that cannot be obtained: Caddy would have the client wait while it
+// tries again and again, for minutes.
+func (h *handshakes) HandshakeContext(hello *tls.ClientHelloInfo) (context.Context, error) {
+	ctx := hello.Context()
+	if h.app == nil {
+		return ctx, nil
+	}
+	name, certs := nameOf(hello), h.app.node.certs
+	if record, _ := certs.log.Get(name); record.Leaf != nil {
+		return ctx, nil
+	}
+	if _, err := certs.Allow(name); err != nil {
+		return ctx, nil
+	}
+	return certs.care.waiting(ctx, name), nil
+}
+
+// waiting gives a context for a handshake that may wait for a certificate for a name.
+func (c *care) waiting(ctx context.Context, name string) context.Context {
+	ending, cancel := context.WithCancel(ctx)
+	end := func() { cancel() }
+	c.mu.Lock()
+	if c.running[name] == nil {
+		c.running[name] = map[*func()]bool{}
+	}
+	c.running[name][&end] = true
+	c.mu.Unlock()
+	context.AfterFunc(ctx, func() { // when the handshake is over
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if delete(c.running[name], &end); len(c.running[name]) == 0 {
+			delete(c.running, name)
+		}
+		cancel()
+	})
+	return ending
+}
+
+// giveUp ends the handshakes that wait for a certificate for a name.
+func (c *care) giveUp(name string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for end := range c.running[name] {
+		(*end)()
+	}
 }
 
 // watch has a certificate of its own served for a name that Caddy still has an obtained one in

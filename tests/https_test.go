@@ -2,6 +2,7 @@ package tests
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -15,7 +16,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
+	gocmp "github.com/google/go-cmp/cmp"
 
 	"github.com/dgate-io/caddy-dgate/adminext"
 	"github.com/dgate-io/caddy-dgate/internal/resource/resourcetest"
@@ -130,7 +131,9 @@ func (h *https) dial(ctx context.Context, name string) (*tls.Conn, error) {
 	return conn.(*tls.Conn), nil
 }
 
-func (h *https) address() string { return net.JoinHostPort("127.0.0.1", h.Env()["HTTPS_PORT"]) }
+func (h *https) address() string {
+	return net.JoinHostPort(cmp.Or(h.Env()["BIND"], "127.0.0.1"), h.Env()["HTTPS_PORT"])
+}
 
 // get asks for a host over a connection of its own, or over the one of client.
 func (h *https) get(client *http.Client, host string) (*http.Response, string, error) {
@@ -357,7 +360,7 @@ func TestHTTPSStatus(t *testing.T) {
 			t.Errorf("%+v", name)
 		}
 	}
-	if diff := cmp.Diff([]string{"a.test issued", "own.test own", "none.test none", "x.each.test issued"}, names); diff != "" {
+	if diff := gocmp.Diff([]string{"a.test issued", "own.test own", "none.test none", "x.each.test issued"}, names); diff != "" {
 		t.Errorf("names (-want +got):\n%s", diff)
 	}
 	own := h.status("default/own")

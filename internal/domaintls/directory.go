@@ -194,6 +194,8 @@ func (d *Directory) Misdirected(host string) bool {
 type Domain struct {
 	// Key names it.
 	Key resource.Key
+	// Version is the revision of the store that has it.
+	Version uint64
 	// TLS is its field tls.
 	TLS string
 	// Exact are the names that are patterns of it.
@@ -236,7 +238,7 @@ func (d *Directory) Domains() iter.Seq[Domain] {
 }
 
 func (e *entry) describe() Domain {
-	d := Domain{Key: e.res.Key(), TLS: e.res.TLS, Prefetch: e.res.Prefetch, HasOwn: e.res.Cert != "", Err: e.err, entry: e}
+	d := Domain{Key: e.res.Key(), Version: e.res.Version, TLS: e.res.TLS, Prefetch: e.res.Prefetch, HasOwn: e.res.Cert != "", Err: e.err, entry: e}
 	for _, p := range e.patterns {
 		if p.Form == resource.HostExact && !p.HasPort() {
 			d.Exact = append(d.Exact, p.Text)

@@ -18,8 +18,12 @@ type Record struct {
 	Problem string
 	// Type is the type of an ACME problem, such as urn:ietf:params:acme:error:rateLimited, or "".
 	Type string
-	// Next is when it is tried again without being asked; zero if that is with the next request.
+	// Failures is how often it has failed since it last succeeded.
+	Failures int
+	// Next is when it is tried again, at the earliest; zero if nothing stands against it.
 	Next time.Time
+
+	version uint64 // of the domain that it has failed for
 }
 
 // Log keeps a record for each name. Its methods may be called from several goroutines.
@@ -64,7 +68,7 @@ func (l *Log) change(name string, change func(*Record)) {
 
 // Obtaining notes that a certificate is being obtained.
 func (l *Log) Obtaining(name string, now time.Time) {
-	l.change(name, func(r *Record) { r.Obtaining, r.Next = now, time.Time{} })
+	l.change(name, func(r *Record) { r.Obtaining = now })
 }
 
 // Obtained notes that there is a new certificate.
@@ -83,12 +87,33 @@ func (l *Log) Served(name string, leaf *x509.Certificate) {
 	l.change(name, func(r *Record) { r.Leaf = leaf })
 }
 
-// Failed notes that no certificate could be obtained.
-func (l *Log) Failed(name string, now time.Time, problem, kind string) {
-	l.change(name, func(r *Record) { r.Obtaining, r.Failed, r.Problem, r.Type = time.Time{}, now, problem, kind })
+// How long to wait after a failure: longer each time. It is not tried more than five times in the first
+// hour, which is what Let's Encrypt allows.
+const (
+	firstRetry = 2 * time.Minute
+	lastRetry  = 6 * time.Hour
+)
+
+// Failed notes that no certificate could be obtained for a name, while its domain had a version.
+func (l *Log) Failed(name string, now time.Time, problem, kind string, version uint64) {
+	l.change(name, func(r *Record) {
+		r.Obtaining, r.Failed, r.Problem, r.Type, r.version = time.Time{}, now, problem, kind, version
+		r.Next = now.Add(min(firstRetry<<min(r.Failures, 16), lastRetry))
+		r.Failures++
+	})
 }
 
-// Again notes when it is tried again.
-func (l *Log) Again(name string, next time.Time) {
-	l.change(name, func(r *Record) { r.Obtaining, r.Next = time.Time{}, next })
+// Refused notes that a certificate was not even asked for, until then.
+func (l *Log) Refused(name string, now time.Time, problem string, until time.Time, version uint64) {
+	l.change(name, func(r *Record) {
+		r.Obtaining, r.Failed, r.Problem, r.Type, r.version = time.Time{}, now, problem, "", version
+		r.Next = until
+	})
+}
+
+// Waits tells that it is too early to try again, and why the last attempt has failed. A change of the
+// domain, which has another version then, lets it be tried at once.
+func (l *Log) Waits(name string, now time.Time, version uint64) (Record, bool) {
+	r, _ := l.Get(name)
+	return r, r.version == version && now.Before(r.Next)
 }
