@@ -26,7 +26,7 @@ type held struct {
 func (s *Storage) Lock(ctx context.Context, name string) error {
 	k, err := s.node.Lock(ctx, LockPrefix+name)
 	if err != nil {
-		return err
+		return ended(ctx, err)
 	}
 	s.locks.add(name, k)
 	return nil
@@ -36,7 +36,7 @@ func (s *Storage) Lock(ctx context.Context, name string) error {
 func (s *Storage) TryLock(ctx context.Context, name string) (bool, error) {
 	k, err := s.node.TryLock(ctx, LockPrefix+name)
 	if k == nil || err != nil {
-		return false, err
+		return false, ended(ctx, err)
 	}
 	s.locks.add(name, k)
 	return true, nil

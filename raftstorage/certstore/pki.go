@@ -52,7 +52,7 @@ func (s *Storage) begin(ctx context.Context, name string) (made bool, err error)
 	defer cancel()
 	k, err := s.lockPatiently(ctx, LockPrefix+dir)
 	if err != nil {
-		return false, fmt.Errorf("%s is perhaps made by another node, which cannot be asked: %w", dir, err)
+		return false, ended(ctx, fmt.Errorf("%s is perhaps made by another node, which cannot be asked: %w", dir, err))
 	}
 	if _, found, err := s.get(name); found || err != nil {
 		return found, errors.Join(err, k.Unlock(ctx))

@@ -103,7 +103,7 @@ func (s *Storage) Store(ctx context.Context, key string, value []byte) error {
 	if _, err = s.node.Propose(ctx, ops...); resource.CodeOf(err) == resource.PreconditionFailed {
 		return pathError("store", name, errNotDirectory)
 	} else if err != nil {
-		return fmt.Errorf("store %s: %w", name, err)
+		return ended(ctx, fmt.Errorf("store %s: %w", name, err))
 	}
 	s.authorities.stored(name)
 	return nil
@@ -192,9 +192,17 @@ func (s *Storage) Delete(ctx context.Context, key string) error {
 			err = s.node.Barrier(ctx)
 		}
 		if err != nil {
-			return fmt.Errorf("delete %s: %w", name, err)
+			return ended(ctx, fmt.Errorf("delete %s: %w", name, err))
 		}
 	}
+}
+
+// ended adds to an error that ctx ended, if it did: certmagic looks for that and not for its cause.
+func ended(ctx context.Context, err error) error {
+	if err == nil || ctx.Err() == nil || errors.Is(err, ctx.Err()) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", ctx.Err(), err)
 }
 
 // deletions are the first operations that delete a value, or what is below it.

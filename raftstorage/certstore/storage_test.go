@@ -209,6 +209,27 @@ func TestLargeDirectory(t *testing.T) {
 	}
 }
 
+// TestCancelled says so in the way that certmagic looks for.
+func TestCancelled(t *testing.T) {
+	t.Parallel()
+	s, _ := open(t)
+	if err := s.Lock(t.Context(), "a"); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(errors.New("stopping apps"))
+	for name, err := range map[string]error{
+		"lock": s.Lock(ctx, "a"), "store": s.Store(ctx, "x.crt", nil), "pki": func() error { _, err := s.Load(ctx, "pki/authorities/x/root.crt"); return err }(),
+	} {
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if err := s.Unlock(t.Context(), "a"); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestBadInput(t *testing.T) {
 	t.Parallel()
 	s, _ := open(t)
