@@ -18,6 +18,9 @@ import (
 // dirtyFile exists while the state is open, and after it was not closed.
 const dirtyFile = "dirty"
 
+// FileNames are those of everything that a state keeps in its directory.
+func FileNames() []string { return []string{FileName, FileName + ".new", dirtyFile} }
+
 // unknownBoot is written where the boot id cannot be told; it never equals a later one.
 const unknownBoot = "unknown"
 
