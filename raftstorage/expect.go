@@ -67,6 +67,7 @@ func (f *former) round(ctx context.Context, waiting []proposedServer) (string, e
 // lowest waits for that one.
 func (f *former) choose(waiting []proposedServer) (chosen []proposedServer, why string) {
 	all := append([]proposedServer{f.self}, waiting...)
+	all = slices.DeleteFunc(all, func(s proposedServer) bool { return s.Address == "" }) // it is only just starting
 	slices.SortFunc(all, func(a, b proposedServer) int { return cmp.Compare(a.ID, b.ID) })
 	all = slices.CompactFunc(all, func(a, b proposedServer) bool { return a.ID == b.ID })
 	if len(all) < f.expect {
