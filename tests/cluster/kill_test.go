@@ -149,10 +149,11 @@ func TestNoQuorum(t *testing.T) {
 	c.start()
 	c.collect(collection)
 	certificate, key := selfSigned(t, "shop.example.com")
+	c.put("namespace/shop", struct{}{})
 	for path, body := range map[string]any{
 		"service/default/up":               map[string]any{"urls": []string{up.URL}},
 		"module/default/hello":             map[string]any{"payload": []byte(`export const requestHandler = (ctx) => ctx.response().send("hello")`)},
-		"domain/default/shop":              map[string]any{"patterns": []string{"shop.example.com"}, "cert": certificate, "key": key},
+		"domain/shop/shop":                 map[string]any{"patterns": []string{"shop.example.com"}, "cert": certificate, "key": key},
 		"document/default/faults/greeting": "kept",
 	} {
 		c.put(path, body)

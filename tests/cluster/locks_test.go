@@ -61,7 +61,10 @@ func (l *locker) post(ctx context.Context, path string, query url.Values) (statu
 func (l *locker) role() (role, leader string) {
 	ctx, cancel := context.WithTimeout(context.Background(), quick)
 	defer cancel()
-	_, text := l.post(ctx, "/role", nil)
+	status, text := l.post(ctx, "/role", nil)
+	if status != http.StatusOK {
+		return text, ""
+	}
 	role, leader, _ = strings.Cut(text, " ")
 	return role, leader
 }
