@@ -33,7 +33,7 @@ func hold(t *testing.T, address string, n int) []net.Conn {
 func TestSlowHandshakes(t *testing.T) {
 	t.Parallel()
 	secret := secretOf(t, "a")
-	const limit = 500 * time.Millisecond
+	const limit = time.Second
 	b := listen(t, credentials(t, "b", secret), Options{HandshakeTimeout: limit, Handler: http.HandlerFunc(whoami)})
 	a := listen(t, credentials(t, "a", secret), Options{})
 	start := time.Now()
@@ -163,7 +163,7 @@ func refused(t *testing.T, b *member, conns []net.Conn, want int, why string) {
 func TestSilentMember(t *testing.T) {
 	t.Parallel()
 	secret := secretOf(t, "a")
-	b := listen(t, credentials(t, "b", secret), Options{HandshakeTimeout: 300 * time.Millisecond})
+	b := listen(t, credentials(t, "b", secret), Options{HandshakeTimeout: time.Second})
 	a := listen(t, credentials(t, "a", secret), Options{})
 	c, err := a.dial(t.Context(), b.Addr().String(), RPCProtocol, nil)
 	if err != nil {

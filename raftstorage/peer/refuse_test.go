@@ -142,7 +142,7 @@ func TestOtherServers(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { silent.Close() })
-	a := listen(t, credentials(t, "a", secretOf(t, "a")), Options{HandshakeTimeout: 300 * time.Millisecond})
+	a := listen(t, credentials(t, "a", secretOf(t, "a")), Options{HandshakeTimeout: 2 * time.Second})
 	for address, want := range map[string]string{
 		web.Listener.Addr().String():    "it does not speak TLS",
 		secure.Listener.Addr().String(): "it speaks TLS, but is not the port of a cluster",
