@@ -139,9 +139,21 @@ func (s *store) heard(a announced) {
 		return
 	}
 	ms.mu.Lock()
-	wasRemoved := ms.removed
+	wasRemoved, wasMember := ms.removed, ms.confirmed
 	ms.removed = a.Gone
+	ms.confirmed = ms.confirmed || !a.Gone
 	ms.mu.Unlock()
+	if c := s.clusterConfig(); a.Gone && !wasMember && c != nil && c.LeaveOnExit {
+		// It left when it ended the last time, and is back.
+		ctx, cancel := context.WithTimeout(context.Background(), 2*ms.timing.change)
+		defer cancel()
+		if err := s.askIn(ctx, a.greeting); err != nil {
+			s.log().Warn("this server left its cluster when it ended, and is not let in again yet", zap.Error(err))
+			return
+		}
+		wake(ms.joinNow)
+		return
+	}
 	if a.Gone && !wasRemoved {
 		s.log().Warn("this server was removed from its cluster; it goes on serving what it has", zap.String("cluster", a.Cluster))
 	}

@@ -26,11 +26,13 @@ func (s *store) belong(ctx context.Context) {
 	defer timer.Stop()
 	pause := ms.timing.joinFirst
 	for {
+		_, changed := s.leading.get()
 		select {
 		case <-ctx.Done():
 			return
 		case <-ms.joinNow:
 			pause = ms.timing.joinFirst
+		case <-changed: // a new leader does not know yet whether we reach it
 		case <-timer.C:
 		}
 		var next time.Duration
@@ -108,12 +110,12 @@ func (s *store) seek(ctx context.Context) string {
 			problems = append(problems, fmt.Sprintf("%s: its cluster is only just beginning", addresses[i]))
 		default:
 			waiting = append(waiting, proposedServer{ID: g.ID, Address: g.Address})
-			if c.Expect <= 1 {
+			if c.Expect == 0 {
 				problems = append(problems, fmt.Sprintf("%s: it has no cluster either", addresses[i]))
 			}
 		}
 	}
-	if c.Expect > 1 && !c.Edge && ctx.Err() == nil {
+	if c.Expect > 0 && !c.Edge && ctx.Err() == nil {
 		f := s.former()
 		f.failed = ms.failed
 		why, err := f.round(ctx, waiting)
@@ -160,7 +162,12 @@ func (s *store) form(p proposal) error {
 	}
 	s.log().Info("this server begins a cluster", zap.String("cluster", p.Cluster), zap.Int("servers", len(servers)))
 	// Restarting ends who called us, and must not wait for it. If it fails the next round tries again.
+	forming := &s.members.forming
+	if !forming.CompareAndSwap(false, true) {
+		return nil
+	}
 	s.later(func() {
+		defer forming.Store(false)
 		if err := s.restart(func() error { return s.bootstrapAs(servers) }); err != nil {
 			s.log().Error("the cluster could not be begun; trying again", zap.Error(err))
 		}
@@ -228,15 +235,15 @@ func (s *store) askIn(ctx context.Context, g greeting) error {
 		return errors.New("it is in no cluster")
 	}
 	v := ms.pledge.get()
-	if v.cluster() != "" && v.cluster() != g.Cluster && (v.Promised != nil || c.Expect > 1) {
+	if v.cluster() != "" && v.cluster() != g.Cluster && (v.Promised != nil || c.Expect > 0) {
 		return fmt.Errorf("it is in cluster %s, and this server has promised to be in %s", g.Cluster, v.cluster())
 	}
-	if c.Expect <= 1 && v.Joining != "" && v.Joining != g.Cluster {
+	if c.Expect == 0 && v.Joining != "" && v.Joining != g.Cluster {
 		if err := ms.pledge.refused(v.Joining); err != nil { // it is told to join another one now
 			return err
 		}
 	}
-	if c.Expect > 1 {
+	if c.Expect > 0 {
 		// From here on this server forms no other cluster, whatever happens to it.
 		if err := ms.pledge.join(g.Cluster); err != nil {
 			return err
@@ -389,8 +396,12 @@ func (n *Node) Join(ctx context.Context, addresses []string) error {
 	if err != nil {
 		return err
 	}
-	if s.clusterConfig() == nil {
+	c := s.clusterConfig()
+	if c == nil {
 		return noCluster()
+	}
+	if c.private() {
+		return resource.Errorf(resource.Conflict, "this node has no secret that others could know it by: set secret (or own certificates) in its cluster block")
 	}
 	for _, a := range addresses {
 		if err := CheckJoin(a); err != nil {

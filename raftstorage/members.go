@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/dgate-io/caddy-dgate/internal/resource"
@@ -48,6 +49,7 @@ type membership struct {
 	timing memberTiming
 	finder resolver
 
+	forming   atomic.Bool   // a cluster is about to begin here
 	joinNow   chan struct{} // wakes the loop that joins and announces
 	leadNow   chan struct{} // wakes the loop of the leader
 	changing  sync.Mutex    // held by the leader while it changes the configuration
@@ -56,6 +58,7 @@ type membership struct {
 	extra     []string // of Node.Join
 	target    string   // the cluster that this node has asked to be let in, not kept on the disk
 	removed   bool
+	confirmed bool   // a leader has said that this server is a member, since it was started
 	replaced  string // why this process is not the member any more that it was, or ""
 	problems  map[string]string
 	following map[string]time.Time // since when servers follow this leader

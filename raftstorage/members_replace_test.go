@@ -141,4 +141,9 @@ func TestLeavingOnExit(t *testing.T) {
 		t.Errorf("%d members are left", st.Members)
 	}
 	write(t, c.nodes[0], service("a", "http://a"))
+	// Started again, it is let in again.
+	c.open(1)
+	c.nodes[2] = c.nodes[1]
+	c.voters(2)
+	c.same()
 }

@@ -62,11 +62,11 @@ func (s *store) leadOnce(ctx context.Context) error {
 		s.supersede(replaced)
 		return nil
 	}
-	servers := s.servers()
-	records, _, err := s.records()
+	records, _, err := s.records() // first: a server is let in before it is remembered
 	if err != nil {
 		return err
 	}
+	servers := s.servers()
 	for id := range records {
 		if _, member := findServer(servers, id); !member {
 			if err := s.forget(ctx, id); err != nil {
