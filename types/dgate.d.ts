@@ -81,7 +81,7 @@ declare namespace DGate {
 		tags?: string[];
 	}
 
-	/** Host names that belong to a namespace, and a certificate for them, which is stored but not served yet. */
+	/** Host names that belong to a namespace, and which certificates they are served with. */
 	interface Domain {
 		/** Name of the domain. */
 		name: string;
@@ -91,12 +91,14 @@ declare namespace DGate {
 		patterns: string[];
 		/** Of the domains that match a host, the one with the highest priority has it; of equal ones, the one whose name is last in the alphabet. */
 		priority?: number;
-		/** Certificate chain, the own one first: PEM, or base64 of PEM. It must name the patterns. It is checked and stored; a later version serves it. */
+		/** Certificate chain, the own one first: PEM, or base64 of PEM. It must name the patterns. Names that it is for and that match a pattern are served with it; for them, none is obtained. */
 		cert?: string;
 		/** Private key of the certificate: PEM, or base64 of PEM. It is answered as **redacted**; sent back like that, the stored key stays. */
 		key?: string;
-		/** Which certificates Caddy is to obtain on demand: auto: for exact names; each: also for every name that matches another pattern; off: none. It is checked and stored; a later version acts on it. */
+		/** Which certificates are obtained when a client asks for a name: auto: for exact names; each: also for every name under a wildcard such as *.example.com, one for each; off: none. */
 		tls?: string;
+		/** Obtain the certificates for exact names as soon as the domain is stored, instead of when the first client comes. */
+		prefetch?: boolean;
 		/** Free words for people and modules. */
 		tags?: string[];
 	}
@@ -271,6 +273,8 @@ declare namespace DGate {
 		readonly proto: string;
 		/** The length of the body in bytes, -1 if it is not known. */
 		readonly contentLength: number;
+		/** How the client is connected; undefined without TLS. JSON.stringify leaves it out. */
+		readonly tls?: RequestTLS;
 		/** The body as text. Can be set. */
 		body: any;
 		/** The whole body. It can be read again, and is still sent on. Throws if it is larger than the limit. */
@@ -281,6 +285,34 @@ declare namespace DGate {
 		writeBody(body: Bytes): void;
 		/** Replaces the body by JSON, and sets its type. */
 		writeJson(value: any): void;
+	}
+
+	/** The TLS connection of a client. */
+	interface RequestTLS {
+		/** The version, "tls1.2" or "tls1.3". */
+		readonly version: string;
+		/** The cipher suite, such as "TLS_AES_128_GCM_SHA256". */
+		readonly cipher: string;
+		/** The name that the client has asked for, "" if it has not. */
+		readonly sni: string;
+		/** The protocol that was agreed on: "http/1.1", "h2", "h3", or "". */
+		readonly proto: string;
+		/** The certificate of the client, if it has one and it was verified; otherwise null. */
+		readonly client: ClientCertificate | null;
+	}
+
+	/** A certificate that a client has proved to have, of an authority that the site trusts. */
+	interface ClientCertificate {
+		/** The subject, such as "CN=alice,O=example". */
+		readonly subject: string;
+		/** The issuer, likewise. */
+		readonly issuer: string;
+		/** The names, mail addresses, IP addresses and URIs that it is for. */
+		readonly sans: string[];
+		/** The SHA-256 of the certificate, as hexadecimal digits. */
+		readonly fingerprint: string;
+		/** The serial number, as hexadecimal digits. */
+		readonly serial: string;
 	}
 
 	/** The answer that a script gives itself. Once it has sent something, the upstream is not called. */
