@@ -81,9 +81,10 @@ type Cluster struct {
 }
 
 // ClusterTLS are files with certificates for the traffic between the nodes, in PEM. They are read
-// again when they change. Every certificate of the authority is accepted, so it must have signed
-// no others than those of the nodes. With certificates but without a secret, the option
-// `encryption_key` is needed, the same on all nodes.
+// again when they change. Every certificate of the authority that is for both servers and clients is
+// accepted, so it must have signed no others than those of the nodes, or `verify_name` is needed.
+// With certificates but without a secret, the option `encryption_key` is needed, the same on all
+// nodes.
 type ClusterTLS struct {
 	// The authority that has signed the certificates of all nodes.
 	CA string `json:"ca,omitempty"`
@@ -91,6 +92,9 @@ type ClusterTLS struct {
 	Cert string `json:"cert,omitempty"`
 	// Its private key.
 	Key string `json:"key,omitempty"`
+	// A host name that the certificate of every node must be for, or a URI that it must have.
+	// Default: any.
+	VerifyName string `json:"verify_name,omitempty"`
 }
 
 // The values of Cluster.Role.
@@ -135,7 +139,7 @@ func (c *Cluster) provision(version string) (*raftstorage.Cluster, error) {
 		errs = append(errs, fmt.Errorf("cluster: role must be %s or %s, not %q", roleVoter, roleEdge, role))
 	}
 	if c.TLS != nil {
-		cluster.Files = &peer.Files{CA: read("tls ca", c.TLS.CA), Cert: read("tls cert", c.TLS.Cert), Key: read("tls key", c.TLS.Key)}
+		cluster.Files = &peer.Files{CA: read("tls ca", c.TLS.CA), Cert: read("tls cert", c.TLS.Cert), Key: read("tls key", c.TLS.Key), VerifyName: read("tls verify_name", c.TLS.VerifyName)}
 	}
 	if err := errors.Join(errs...); err != nil {
 		return nil, err

@@ -23,9 +23,10 @@ import (
 //	    role            voter|edge
 //	    leave_on_exit   [on|off]
 //	    tls {
-//	        ca   <file>
-//	        cert <file>
-//	        key  <file>
+//	        ca          <file>
+//	        cert        <file>
+//	        key         <file>
+//	        verify_name <name>
 //	    }
 //	}
 //
@@ -100,20 +101,22 @@ func unmarshalClusterTLS(d *caddyfile.Dispenser) (*ClusterTLS, error) {
 		return nil, d.Errf("tls takes a block with ca, cert and key, not %q", d.Val())
 	}
 	t := new(ClusterTLS)
-	files := map[string]*string{"ca": &t.CA, "cert": &t.Cert, "key": &t.Key}
+	options := map[string]*string{"ca": &t.CA, "cert": &t.Cert, "key": &t.Key, "verify_name": &t.VerifyName}
 	var once handlers.Once
 	for nesting := d.Nesting(); d.NextBlock(nesting); {
 		if err := once.Check(d); err != nil {
 			return nil, err
 		}
-		to, ok := files[d.Val()]
+		to, ok := options[d.Val()]
 		if !ok {
-			return nil, d.Errf("unrecognized tls option %q; there are ca, cert and key", d.Val())
+			return nil, d.Errf("unrecognized tls option %q; there are ca, cert, key and verify_name", d.Val())
 		}
 		if !d.AllArgs(to) {
 			return nil, d.ArgErr()
 		}
-		*to = handlers.Beside(d, *to)
+		if to != &t.VerifyName {
+			*to = handlers.Beside(d, *to)
+		}
 	}
 	return t, nil
 }
