@@ -127,7 +127,7 @@ func checkLog(cfg Config) (report boltfile.Report, err error) {
 
 // damagedLog says what can be done; the log is the one thing that nothing here can rebuild.
 func damagedLog(cfg Config, err error) error {
-	return fmt.Errorf("%s is damaged and was left as it is; restore the data directory from a backup: %w", cfg.path(logFile), err)
+	return damaged(fmt.Errorf("%s is damaged and was left as it is; restore the data directory from a backup: %w", cfg.path(logFile), err))
 }
 
 // close gives the directory back.
@@ -178,7 +178,7 @@ func serverID(cfg Config, fresh bool) (string, error) {
 		return "", fmt.Errorf("data directory: %w", err)
 	}
 	if !fresh {
-		return "", fmt.Errorf("%s is missing, but there is a log: restore the data directory from a backup", path)
+		return "", damaged(fmt.Errorf("%s is missing, but there is a log: restore the data directory from a backup", path))
 	}
 	id := newServerID()
 	if err := writeFile(path, []byte(id+"\n"), true); err != nil {
