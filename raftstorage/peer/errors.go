@@ -38,6 +38,7 @@ const (
 	reasonClock       = "clock"
 	reasonCluster     = "cluster"
 	reasonEdge        = "edge"
+	reasonFiles       = "files"
 	reasonLimit       = "limit"
 	reasonOther       = "other"
 	reasonPlain       = "plaintext"

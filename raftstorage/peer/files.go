@@ -77,6 +77,13 @@ func (c *Credentials) reread(now time.Time) {
 		return
 	}
 	t, leaf, err := c.files.paths.load(c.cluster, now)
+	if err != nil && (c.problem == nil || c.problem.Error() != err.Error()) {
+		for p := range c.ports {
+			p.start(func() {
+				p.complain(nil, &refusal{reasonFiles, "certificates that changed are not used, those of before are", err})
+			})
+		}
+	}
 	c.problem = err
 	if err == nil {
 		changed := !maps.Equal(c.trust.roots, t.roots)

@@ -209,6 +209,7 @@ func TestOwnPKIChanges(t *testing.T) {
 	if serial() != second {
 		t.Error("a damaged key was used")
 	}
+	b.complained(t, "certificates that changed are not used")
 	if err := cred.Problem(); err == nil || !strings.Contains(err.Error(), "key.pem") {
 		t.Errorf("problem is %v", err)
 	}
