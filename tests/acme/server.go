@@ -67,13 +67,32 @@ type Problem struct {
 	Status int    `json:"status"`
 }
 
-// Start runs a server until the test ends. It sets environment variables, so the test cannot be
-// parallel.
+// environment is held while a server is made, which looks at environment variables.
+var environment sync.Mutex //nolint:gochecknoglobals // as they are
+
+// setenv sets what Pebble reads when its parts are made, until the returned function is called.
+func setenv(tb testing.TB, o Options) (restore func()) {
+	tb.Helper()
+	environment.Lock()
+	variables := map[string]string{
+		"PEBBLE_VA_NOSLEEP": "1", "PEBBLE_AUTHZREUSE": "0", "PEBBLE_WFE_NONCEREJECT": strconv.Itoa(o.BadNonces),
+	}
+	for name, value := range variables {
+		if err := os.Setenv(name, value); err != nil { //nolint:usetesting // tests are parallel
+			tb.Fatal(err)
+		}
+	}
+	return func() {
+		for name := range variables {
+			_ = os.Unsetenv(name)
+		}
+		environment.Unlock()
+	}
+}
+
+// Start runs a server until the test ends.
 func Start(tb testing.TB, o Options) *Server {
 	tb.Helper()
-	tb.Setenv("PEBBLE_VA_NOSLEEP", "1")
-	tb.Setenv("PEBBLE_WFE_NONCEREJECT", strconv.Itoa(o.BadNonces))
-	tb.Setenv("PEBBLE_AUTHZREUSE", "0")
 	s := &Server{orders: map[string]int{}, revoked: map[string]bool{}}
 	quiet := log.New(io.Discard, "", 0)
 	dns := udpAddr(tb)
@@ -88,6 +107,7 @@ func Start(tb testing.TB, o Options) *Server {
 
 	responder := httptest.NewServer(http.HandlerFunc(s.serveOCSP))
 	tb.Cleanup(responder.Close)
+	restore := setenv(tb, o)
 	store := db.NewMemoryStore()
 	authority := ca.New(quiet, store, responder.URL, "rsa", 0, 1, map[string]ca.Profile{
 		"default": {Description: "for tests", ValidityPeriod: uint64(o.Validity / time.Second)},
@@ -95,6 +115,7 @@ func Start(tb testing.TB, o Options) *Server {
 	s.issuer = authority.GetIntermediateCert(0).Cert
 	s.signer = authority
 	front := wfe.New(quiet, store, va.New(quiet, o.HTTPPort, o.TLSPort, false, dns, store), authority, []string{"acme.test"}, false, false, 0, 0)
+	restore()
 	server := httptest.NewUnstartedServer(s.count(front.Handler()))
 	server.Config.ErrorLog = quiet
 	cert := selfSigned(tb)

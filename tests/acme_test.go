@@ -1,0 +1,349 @@
+package tests
+
+import (
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/dgate-io/caddy-dgate/tests/acme"
+	"github.com/dgate-io/caddy-dgate/tests/harness"
+)
+
+// acmeCaddyfile is for a node of a cluster that gets its certificates from an ACME server.
+const acmeCaddyfile = `{
+	admin {$ADMIN_ADDR}
+	default_bind {$BIND}
+	http_port {$HTTP_PORT}
+	https_port {$HTTPS_PORT}
+	skip_install_trust
+	grace_period 2s
+	email ops@example.test
+	log {
+		level DEBUG
+	}
+	storage dgate
+	dgate {
+		{$CLUSTER}
+		certificates {
+			per_hour off
+			per_namespace off
+		}
+	}
+	on_demand_tls {
+		permission dgate
+	}
+}
+
+https:// {
+	tls {
+		on_demand
+		get_certificate dgate
+		issuer acme {
+			dir {$ACME_URL}
+			trusted_roots {$ACME_ROOT}
+			{$ACME_OPTIONS}
+		}
+	}
+	dgate
+}
+`
+
+// nodes are Caddys with one store, and an ACME server.
+type nodes struct {
+	t    *testing.T
+	all  []*https
+	acme *acme.Server
+}
+
+// startACME starts n nodes, which have the same ports at addresses of their own.
+func startACME(t *testing.T, n int, options acme.Options, issuer string) *nodes {
+	t.Helper()
+	c := &nodes{t: t}
+	var first map[string]string
+	for i := range n {
+		caddy := harness.New(t, strings.ReplaceAll(acmeCaddyfile, "{$ACME_OPTIONS}", issuer))
+		if i == 0 {
+			first = caddy.Env()
+		}
+		caddy.Setenv("HTTP_PORT", first["HTTP_PORT"])
+		caddy.Setenv("HTTPS_PORT", first["HTTPS_PORT"])
+		caddy.Setenv("BIND", fmt.Sprintf("127.0.0.%d", i+1))
+		c.all = append(c.all, &https{caddy, t})
+	}
+	options.HTTPPort, _ = strconv.Atoi(first["HTTP_PORT"])
+	options.TLSPort, _ = strconv.Atoi(first["HTTPS_PORT"])
+	c.acme = acme.Start(t, options)
+	var started sync.WaitGroup
+	errs := make([]error, n)
+	for i, h := range c.all {
+		h.Setenv("ACME_URL", c.acme.URL)
+		h.Setenv("ACME_ROOT", c.acme.RootFile)
+		cluster := ""
+		if n > 1 {
+			cluster = fmt.Sprintf("cluster {\n secret \"a secret of all of these nodes\"\n listen %s\n advertise %[1]s\n expect %d\n", h.Raft, n)
+			for _, other := range c.all {
+				cluster += " join " + other.Raft + "\n"
+			}
+			cluster += "}\n"
+		}
+		if err := h.Write(strings.ReplaceAll(strings.ReplaceAll(acmeCaddyfile, "{$ACME_OPTIONS}", issuer), "{$CLUSTER}", cluster)); err != nil {
+			t.Fatal(err)
+		}
+		started.Go(func() { errs[i] = h.Start() })
+	}
+	started.Wait()
+	if err := errors.Join(errs...); err != nil {
+		t.Fatal(err)
+	}
+	c.all[0].route("default")
+	return c
+}
+
+// serve puts a domain for one name at a node, and has it served by all.
+func (c *nodes) serve(at int, name string) {
+	c.t.Helper()
+	c.all[at].domain(strings.ReplaceAll(name, ".", "-"), map[string]any{"patterns": []string{name}})
+	c.served(name)
+}
+
+// served checks that all nodes serve the same certificate for a name, issued by the ACME server, and
+// that it was ordered once.
+func (c *nodes) served(name string) *x509.Certificate {
+	c.t.Helper()
+	var leaf *x509.Certificate
+	for i, h := range c.all {
+		if !h.Running() {
+			continue
+		}
+		var got *x509.Certificate
+		err := harness.Await(func() (err error) { // a change takes a moment to come to the other nodes
+			got, err = h.handshake(name)
+			return err
+		})
+		switch {
+		case err != nil:
+			c.t.Errorf("%s from node %d: %v", name, i, err)
+		case got.VerifyHostname(name) != nil || !c.acme.Issued(got):
+			c.t.Errorf("%s from node %d: a certificate for %v by %s", name, i, got.DNSNames, got.Issuer)
+		case leaf != nil && !got.Equal(leaf):
+			c.t.Errorf("%s from node %d: another certificate than from the others", name, i)
+		}
+		leaf = got
+	}
+	if n := c.acme.Orders(name); n != 1 {
+		c.t.Errorf("%s was ordered %d times", name, n)
+	}
+	return leaf
+}
+
+// Certificates come from an ACME server, for what domains name and for nothing else.
+func TestACME(t *testing.T) {
+	t.Parallel()
+	testACME(t, 1, hundred())
+}
+
+// hundred is how many domains there are in these tests. Caddy orders at most ten certificates in ten
+// seconds.
+func hundred() int {
+	if testing.Short() {
+		return 10
+	}
+	return 100
+}
+
+// The same on three nodes: any of them can take the domain, the client, and the challenge.
+func TestACMECluster(t *testing.T) {
+	t.Parallel()
+	testACME(t, 3, 10)
+}
+
+func testACME(t *testing.T, n, domains int) {
+	c := startACME(t, n, acme.Options{BadNonces: 10}, "")
+	name := func(i int) string { return fmt.Sprintf("www%d.example.test", i) }
+	for i := range domains {
+		c.all[i%n].domain(fmt.Sprintf("www%d", i), map[string]any{"patterns": []string{name(i)}})
+	}
+	var clients sync.WaitGroup
+	slots := make(chan struct{}, 8)
+	for i := range domains {
+		slots <- struct{}{}
+		clients.Go(func() {
+			defer func() { <-slots }()
+			c.served(name(i))
+		})
+	}
+	clients.Wait()
+	h := c.all[0]
+	t.Run("a stranger", func(t *testing.T) {
+		for _, h := range c.all {
+			if _, err := h.handshake("stranger.test"); err == nil {
+				t.Error("a stranger's name is served")
+			}
+		}
+		if c.acme.Orders("stranger.test") != 0 {
+			t.Error("a stranger's name was ordered")
+		}
+	})
+	t.Run("removed, added again, and moved", func(t *testing.T) {
+		h.domain("moving", map[string]any{"patterns": []string{"moving.test"}})
+		before := c.served("moving.test")
+		h.remove("domain/default/moving")
+		if resp, _, err := h.get(nil, "moving.test"); err != nil || resp.StatusCode != 421 {
+			t.Errorf("without its domain: %v %v", resp, err)
+		}
+		h.domain("moving", map[string]any{"patterns": []string{"moving.test"}})
+		if after := c.served("moving.test"); !after.Equal(before) {
+			t.Error("it has another certificate when it is back")
+		}
+		h.remove("domain/default/moving")
+		h.route("other")
+		h.domain("other/moving", map[string]any{"patterns": []string{"moving.test"}})
+		if after := c.served("moving.test"); !after.Equal(before) {
+			t.Error("it has another certificate in another namespace")
+		}
+		if _, body, err := h.get(nil, "moving.test"); err != nil || !strings.Contains(body, `"namespace":"other"`) {
+			t.Errorf("it answers %s, %v", body, err)
+		}
+	})
+	t.Run("refused", func(t *testing.T) {
+		c.acme.Refuse(func(name string) *acme.Problem {
+			if strings.HasPrefix(name, "refused") {
+				return &acme.Problem{Type: "urn:ietf:params:acme:error:rateLimited", Status: http.StatusTooManyRequests, Detail: "too many certificates already issued"}
+			}
+			return nil
+		})
+		h.domain("refused", map[string]any{"patterns": []string{"refused.test"}})
+		if _, err := h.handshake("refused.test"); err == nil {
+			t.Error("there is a certificate")
+		}
+		got := h.status("default/refused").Names[0]
+		if got.Source != "none" || !strings.Contains(got.Error, "too many certificates already issued") || got.ErrorType != "urn:ietf:params:acme:error:rateLimited" || got.NextTry == nil || got.ErrorTime == nil {
+			t.Errorf("the status is %+v", got)
+		}
+		c.acme.Refuse(nil)
+		if _, err := h.handshake("refused.test"); err == nil {
+			t.Error("it is tried again at once")
+		}
+		h.domain("refused", map[string]any{"patterns": []string{"refused.test"}, "tags": []string{"again"}})
+		c.served("refused.test")
+		if got := h.status("default/refused").Names[0]; got.Source != "issued" || got.Error != "" || got.NextTry != nil {
+			t.Errorf("the status is %+v", got)
+		}
+	})
+	t.Run("nobody there", func(t *testing.T) {
+		c.acme.DNS.AddDNSARecord("elsewhere.test", []string{"127.0.0.99"})
+		h.domain("elsewhere", map[string]any{"patterns": []string{"elsewhere.test"}})
+		if _, err := h.handshake("elsewhere.test"); err == nil {
+			t.Error("there is a certificate")
+		}
+		if got := h.status("default/elsewhere").Names[0]; got.Error == "" {
+			t.Errorf("the status is %+v", got)
+		}
+	})
+	t.Run("in advance", func(t *testing.T) {
+		h.domain("early", map[string]any{"patterns": []string{"early1.test", "early2.test", "early3.test"}, "prefetch": true})
+		err := harness.Await(func() error {
+			for _, name := range h.status("default/early").Names {
+				if name.Source != "issued" {
+					return fmt.Errorf("%+v", name)
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			t.Error(err)
+		}
+		for i := range 3 {
+			c.served(fmt.Sprintf("early%d.test", i+1))
+		}
+	})
+	t.Run("revoked", func(t *testing.T) {
+		h.domain("revoked", map[string]any{"patterns": []string{"revoked.test"}})
+		before := c.served("revoked.test")
+		c.acme.Revoke(before)
+		c.replaced("revoked.test", before)
+	})
+	t.Run("after a restart, without the ACME server", func(t *testing.T) {
+		c.acme.Refuse(func(string) *acme.Problem {
+			return &acme.Problem{Type: "urn:ietf:params:acme:error:serverInternal", Status: 500, Detail: "down"}
+		})
+		defer c.acme.Refuse(nil)
+		if err := h.Restart(); err != nil {
+			t.Fatal(err)
+		}
+		c.served("www0.example.test")
+	})
+}
+
+// replaced waits until all nodes serve another certificate for a name than before.
+func (c *nodes) replaced(name string, before *x509.Certificate) {
+	c.t.Helper()
+	for i, h := range c.all {
+		err := harness.Await(func() error {
+			got, err := h.handshake(name)
+			switch {
+			case err != nil:
+				return err
+			case got.Equal(before):
+				return errors.New("it is still the same certificate")
+			case !c.acme.Issued(got) || got.VerifyHostname(name) != nil:
+				return fmt.Errorf("it is a certificate for %v by %s", got.DNSNames, got.Issuer)
+			}
+			return nil
+		})
+		if err != nil {
+			c.t.Errorf("%s from node %d: %v", name, i, err)
+		}
+	}
+}
+
+// Certificates that are valid for a short time are replaced while they are valid, again and again.
+func TestACMERenewal(t *testing.T) {
+	for _, n := range []int{1, 3} {
+		t.Run(fmt.Sprintf("%d nodes", n), func(t *testing.T) {
+			t.Parallel()
+			testACMERenewal(t, n)
+		})
+	}
+}
+
+func testACMERenewal(t *testing.T, n int) {
+	c := startACME(t, n, acme.Options{Validity: 8 * time.Second}, "")
+	c.serve(0, "short.test")
+	for range 2 {
+		before, err := c.all[0].handshake("short.test")
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.replaced("short.test", before)
+		if time.Now().After(before.NotAfter) {
+			t.Error("the certificate was not replaced while it was valid")
+		}
+	}
+}
+
+// Both kinds of challenges work, whichever node the ACME server asks.
+func TestACMEChallenges(t *testing.T) {
+	const n = 3
+	for kind, other := range map[string]string{"http": "disable_tlsalpn_challenge", "tlsalpn": "disable_http_challenge"} {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			c := startACME(t, n, acme.Options{}, other)
+			for i := range n {
+				name := fmt.Sprintf("%s%d.test", kind, i)
+				c.acme.DNS.AddDNSARecord(name, []string{c.all[(i+1)%n].Env()["BIND"]}) // not the node that orders
+				c.all[i].domain(strings.ReplaceAll(name, ".", "-"), map[string]any{"patterns": []string{name}})
+				if _, err := c.all[i].handshake(name); err != nil {
+					t.Errorf("%s: %v", name, err)
+				}
+				c.served(name)
+			}
+		})
+	}
+}
