@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/hashicorp/raft"
 
@@ -211,4 +212,37 @@ func TestRemoved(t *testing.T) {
 	if got := names(t, c.nodes[2], "service"); len(got) != 1 {
 		t.Errorf("it serves %v", got)
 	}
+}
+
+// TestStuckTransfer has raft refuse changes for too long because it gives leadership away.
+func TestStuckTransfer(t *testing.T) {
+	t.Parallel()
+	cfg := quiet(Config{Dir: t.TempDir(), timing: brisk(), manual: true})
+	cfg.timing.election = 10 * time.Millisecond
+	n := start(t, cfg)
+	m := n.store.member.Load()
+	m.stuck(nil)
+	for n.store.member.Load() == m {
+		m.stuck(raft.ErrLeadershipTransferInProgress)
+		if !sleep(t.Context(), time.Millisecond) {
+			t.Fatal("it was not restarted")
+		}
+	}
+	write(t, n, service("s", "http://a"))
+}
+
+// TestMemoryCluster has a member that keeps nothing.
+func TestMemoryCluster(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t, 3, func(i int, cfg *Config) { cfg.Memory = i > 0 })
+	for i, n := range c.nodes {
+		write(t, n, service(numbered("s", i), "http://a"))
+	}
+	c.same()
+	n := c.nodes[1]
+	cluster := *c.cfgs[1].Cluster
+	cluster.Advertise = "localhost"
+	must(t, n.Configure(&cluster)) // raft is restarted, and what it keeps in memory is not lost
+	c.settled(1)
+	c.same()
 }

@@ -45,6 +45,7 @@ func (f *fsm) ApplyBatch(logs []*raft.Log) []any {
 	if err := f.m.s.db.Halted(); err != nil && !haltedBefore {
 		f.m.s.log().Error("this node is read-only from now on and needs a newer version of the program", zap.Error(err))
 	}
+	f.m.s.followClusterID()
 	answers := make([]any, len(logs)) // as many as asked for: raft panics otherwise
 	for i := range answers {
 		if i < len(outcomes) {
@@ -74,7 +75,7 @@ func (f *fsm) Restore(r io.ReadCloser) error {
 	err := errors.Join(f.m.s.db.Restore(r), r.Close())
 	if err == nil {
 		f.m.s.upkeep.snapshotTaken(f.m.s.db.Applied())
-		err = f.m.s.keepClusterID()
+		f.m.s.followClusterID()
 	}
 	return err
 }

@@ -126,7 +126,7 @@ func (s *store) isFresh() (bool, error) {
 }
 
 func (s *store) logLost() error {
-	return fmt.Errorf("the log in %s is empty, but there is a state or a snapshot: restore %s from a backup", s.cfg.Dir, logFile)
+	return damaged(fmt.Errorf("the log in %s is empty, but there is a state or a snapshot: restore %s from a backup", s.cfg.Dir, logFile))
 }
 
 // begin makes a new directory that of a cluster of one, or notes that others are waited for. The
@@ -178,7 +178,7 @@ func (s *store) bringUp() error {
 	if err == nil && first == 1 {
 		return nil // the log still has everything
 	}
-	return errors.Join(append(problems, err)...)
+	return damaged(errors.Join(append(problems, err)...))
 }
 
 // restore loads a snapshot into the state, unless the state is as new.
@@ -212,9 +212,9 @@ func (s *store) checkTogether() error {
 	applied := s.db.Applied()
 	switch {
 	case last > 0 && first > snapshot+1:
-		return fmt.Errorf("the log begins at %d and the newest usable snapshot ends at %d: entries are missing; restore the data directory from a backup", first, snapshot)
+		return damaged(fmt.Errorf("the log begins at %d and the newest usable snapshot ends at %d: entries are missing; restore the data directory from a backup", first, snapshot))
 	case applied > max(last, snapshot):
-		return fmt.Errorf("the state is at index %d and the log ends at %d: they do not belong together", applied, max(last, snapshot))
+		return damaged(fmt.Errorf("the state is at index %d and the log ends at %d: they do not belong together", applied, max(last, snapshot)))
 	}
 	for i := first; i <= last && i > 0; i++ {
 		var entry raft.Log
@@ -238,7 +238,7 @@ func (s *store) checkTogether() error {
 			}
 		}
 		if i == applied && entry.Term != s.db.AppliedTerm() {
-			return fmt.Errorf("the state has entry %d of term %d and the log that of term %d: they do not belong together", i, s.db.AppliedTerm(), entry.Term)
+			return damaged(fmt.Errorf("the state has entry %d of term %d and the log that of term %d: they do not belong together", i, s.db.AppliedTerm(), entry.Term))
 		}
 	}
 	return nil
@@ -282,12 +282,13 @@ func (s *store) bootstrapAs(servers []raft.Server) error {
 func (s *store) checkClusterID() error {
 	id := s.db.ClusterID()
 	if s.files == nil || id == "" {
-		return nil
+		return s.keepClusterID()
 	}
 	path := s.cfg.path(clusterIDFile)
 	data, err := os.ReadFile(path)
 	switch kept := strings.TrimSpace(string(data)); {
 	case err == nil && kept == id:
+		s.keptID.Store(&id)
 		return nil
 	case err == nil && kept != "" && kept != s.db.SealID() && s.members.pledge.get().Recovering != id:
 		return fmt.Errorf("the state is of cluster %s and the data directory of cluster %s: they do not belong together", id, kept)
@@ -297,10 +298,28 @@ func (s *store) checkClusterID() error {
 	return s.keepClusterID()
 }
 
+// followClusterID makes the copy of the cluster's id when there is one, or another one. Raft waits
+// for it, and it happens once in the life of most clusters.
+func (s *store) followClusterID() {
+	id := s.db.ClusterID()
+	if kept := s.keptID.Load(); id == "" || kept == nil || *kept == id {
+		return // nil: it has not been compared yet
+	}
+	if err := s.keepClusterID(); err != nil {
+		s.log().Error("the copy of the cluster's id could not be written; it is made at the next start", zap.Error(err))
+	}
+}
+
 // keepClusterID makes the copy of the cluster's id, if there is space.
 func (s *store) keepClusterID() error {
+	s.keeping.Lock()
+	defer s.keeping.Unlock()
 	id := s.db.ClusterID()
-	if s.files == nil || id == "" {
+	if kept := s.keptID.Load(); s.files == nil || kept != nil && *kept == id {
+		return nil
+	}
+	defer s.keptID.Store(&id)
+	if id == "" {
 		return nil
 	}
 	err := errors.Join(writeFile(s.cfg.path(clusterIDFile), []byte(id+"\n"), false), remove(s.cfg.path(joiningFile)))

@@ -141,7 +141,7 @@ func (s *store) tryWith(ctx context.Context, l leader, cmd *state.Command, data 
 		return s.member.Load().try(ctx, state.Split(data))
 	}
 	var answer agreed
-	err := s.call(ctx, l.address, "propose", data, &answer)
+	err := s.call(ctx, s.at(l), "propose", data, &answer)
 	switch refused := new(resource.Error); {
 	case err == nil:
 	case !errors.As(err, &refused), refused.Code == resource.NoLeader, refused.Code == resource.Overloaded,

@@ -14,6 +14,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/hashicorp/raft"
+
 	"github.com/dgate-io/caddy-dgate/internal/resource"
 	"github.com/dgate-io/caddy-dgate/internal/state"
 	"github.com/dgate-io/caddy-dgate/raftstorage/peer"
@@ -82,6 +84,9 @@ func (s *store) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // serve finds the method of a request and runs it.
 func (s *store) serve(r *http.Request) (any, error) {
+	if !s.serving.Load() {
+		return nil, notLeader() // this server is being opened
+	}
 	name, ok := strings.CutPrefix(r.URL.Path, pathPrefix)
 	run := s.table[name]
 	if !ok || run == nil || r.Method != http.MethodPost {
@@ -239,13 +244,18 @@ func (s *store) callLeader(ctx context.Context, name string, in, out any) error 
 		if l.self {
 			last = s.callSelf(ctx, name, in, out)
 		} else {
-			last = s.call(ctx, l.address, name, in, out)
+			last = s.call(ctx, s.at(l), name, in, out)
 		}
 		if last == nil || once || !undone(last) {
 			return last
 		}
 		s.leading.other(waiting, l, retryPause)
 	}
+}
+
+// at is where a leader is; it can have moved since it was elected.
+func (s *store) at(l leader) string {
+	return string(s.addresses.of(l.id, raft.ServerAddress(l.address)))
 }
 
 // undone tells errors of calls after which nothing was done: the request did not arrive, or the

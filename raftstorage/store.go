@@ -45,8 +45,10 @@ type store struct {
 	upkeep    upkeep
 	joining   atomic.Pointer[string] // why nobody has admitted this node yet, see setJoining
 	diverged  atomic.Pointer[string]
-	leaving   atomic.Bool   // the store is being closed: nobody should elect this node again
-	stop      chan struct{} // closed when everything must end, whatever it waits for
+	keeping   sync.Mutex             // held while the copy of the cluster's id is written
+	keptID    atomic.Pointer[string] // the id of the cluster that there is a copy of
+	serving   atomic.Bool            // requests of other members are answered
+	stop      chan struct{}          // closed when everything must end, whatever it waits for
 	stopOnce  sync.Once
 	wg        sync.WaitGroup // goroutines that end with stop
 	locking
@@ -69,7 +71,7 @@ func openStore(ctx context.Context, cfg Config, c *Cluster) (_ *store, err error
 	if cfg.Memory {
 		err = s.openMemory()
 	} else {
-		err = s.openFiles()
+		err = s.openOrSetAside()
 	}
 	if err != nil {
 		return nil, err
@@ -78,6 +80,7 @@ func openStore(ctx context.Context, cfg Config, c *Cluster) (_ *store, err error
 		return nil, err
 	}
 	s.startLocking()
+	s.serving.Store(true)
 	return s, s.ready(ctx)
 }
 
@@ -142,13 +145,12 @@ func (s *store) stepDown(ctx context.Context) error {
 
 // close closes what is open, in order. It is called once.
 func (s *store) close() error {
-	s.leaving.Store(true)
-	s.leaveOnExit()
 	s.stopLocking()
-	s.counter.drain(s.cfg.timing.drain)
-	if err := s.stepDown(context.Background()); err != nil {
+	s.leaveOnExit()
+	if err := s.stepDown(context.Background()); err != nil { // before changes are refused: they go on elsewhere
 		s.log().Warn("the others must elect a leader", zap.Error(err))
 	}
+	s.counter.drain(s.cfg.timing.drain)
 	var errs []error
 	stopped := true
 	s.stopOnce.Do(func() { close(s.stop) })
