@@ -141,6 +141,21 @@ func TestThreeNodes(t *testing.T) {
 			t.Errorf("%s without a quorum, after %v: %v", name, time.Since(began), err)
 		}
 	}
+	waiting, cancel := context.WithTimeout(t.Context(), 7*time.Second)
+	defer cancel()
+	for name, step := range map[string]func() error{
+		"the lock of an order":    func() error { return storages[1].Lock(waiting, "issue_cert_d") },
+		"a certificate to store":  func() error { return storages[1].Store(waiting, "certificates/le/d/d.crt", nil) },
+		"what no longer may work": func() error { return storages[1].RenewLockLease(waiting, "issue_cert_none", time.Minute) },
+	} {
+		wg.Go(func() {
+			err := step()
+			if patient := errors.Is(err, context.DeadlineExceeded); err == nil || patient != (name != "what no longer may work") {
+				t.Errorf("%s: %v", name, err)
+			}
+		})
+	}
+	wg.Wait()
 	began = time.Now()
 	_ = storages[1].Unlock(t.Context(), "issue_cert_c") // it cannot, and is lost later
 	if took := time.Since(began); took > unlockTimeout+time.Second {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -21,11 +22,21 @@ type held struct {
 	stuckAt time.Time // when one could last not be given back in time
 }
 
-// Lock implements [certmagic.Storage]. It waits for as long as ctx lasts; without a leader it fails
-// after 5 s. Other nodes can have the lock when this one is not heard of for 20 s.
+// Lock implements [certmagic.Storage]. It waits for as long as ctx lasts until nobody else has the lock.
+// Without a leader it fails after 5 s, but for the locks of orders: certmagic gives an order up for
+// good when it does not get its lock, so these wait for a leader too. Other nodes can have the lock
+// when this one is not heard of for 20 s.
 func (s *Storage) Lock(ctx context.Context, name string) error {
-	k, err := s.node.Lock(ctx, LockPrefix+name)
-	if err != nil {
+	var k *raftstorage.Lock
+	acquire := func() (err error) {
+		k, err = s.node.Lock(ctx, LockPrefix+name)
+		return err
+	}
+	try := acquire
+	if strings.HasPrefix(name, "issue_cert_") {
+		try = func() error { return patiently(ctx, acquire) }
+	}
+	if err := try(); err != nil {
 		return ended(ctx, err)
 	}
 	s.locks.add(name, k)
@@ -72,16 +83,49 @@ func (h *held) patience() time.Duration {
 }
 
 // RenewLockLease implements [certmagic.LockLeaseRenewer]. Locks last for as long as the node that has
-// them is there, so there is nothing to renew. The error says that the lock is lost.
-func (s *Storage) RenewLockLease(_ context.Context, name string, _ time.Duration) error {
-	s.locks.mu.Lock()
-	defer s.locks.mu.Unlock()
-	for _, k := range s.locks.byName[name] {
-		if k.Context().Err() == nil {
-			return nil
-		}
+// them is there, so there is nothing to renew. One that was lost is acquired again: certmagic asks
+// before each attempt of an order, and looks then whether somebody else has finished it.
+func (s *Storage) RenewLockLease(ctx context.Context, name string, _ time.Duration) error {
+	lost, live := s.locks.state(name)
+	switch {
+	case live:
+		return nil
+	case lost == nil:
+		return &resource.Error{Code: resource.Conflict, Message: fmt.Sprintf("the lock %s is not held", name)}
 	}
-	return &resource.Error{Code: resource.Conflict, Message: fmt.Sprintf("the lock %s is not held any more", name)}
+	k, err := s.node.Lock(ctx, LockPrefix+name)
+	if err != nil {
+		return ended(ctx, err)
+	}
+	s.locks.replace(name, lost, k)
+	return nil
+}
+
+// state tells whether a lock is held, and which one is not any more.
+func (h *held) state(name string) (lost *raftstorage.Lock, live bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, k := range h.byName[name] {
+		if k.Context().Err() == nil {
+			return nil, true
+		}
+		lost = k
+	}
+	return lost, false
+}
+
+// replace puts a lock in the place of one that was lost.
+func (h *held) replace(name string, lost, k *raftstorage.Lock) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if i := slices.Index(h.byName[name], lost); i >= 0 {
+		h.byName[name][i] = k
+		return
+	}
+	if h.byName == nil {
+		h.byName = map[string][]*raftstorage.Lock{}
+	}
+	h.byName[name] = append(h.byName[name], k)
 }
 
 func (h *held) add(name string, k *raftstorage.Lock) {

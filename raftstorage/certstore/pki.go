@@ -9,7 +9,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/dgate-io/caddy-dgate/internal/resource"
 	"github.com/dgate-io/caddy-dgate/raftstorage"
 )
 
@@ -50,7 +49,11 @@ func (s *Storage) begin(ctx context.Context, name string) (made bool, err error)
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, leaderTimeout, errors.New("it takes too long"))
 	defer cancel()
-	k, err := s.lockPatiently(ctx, LockPrefix+dir)
+	var k *raftstorage.Lock
+	err = patiently(ctx, func() (err error) { // the cluster may be just beginning
+		k, err = s.node.Lock(ctx, LockPrefix+dir)
+		return err
+	})
 	if err != nil {
 		return false, ended(ctx, fmt.Errorf("%s is perhaps made by another node, which cannot be asked: %w", dir, err))
 	}
@@ -59,21 +62,6 @@ func (s *Storage) begin(ctx context.Context, name string) (made bool, err error)
 	}
 	s.authorities.hold(dir, k)
 	return false, nil
-}
-
-// lockPatiently tries for as long as there is no leader, for a cluster that is just beginning.
-func (s *Storage) lockPatiently(ctx context.Context, name string) (*raftstorage.Lock, error) {
-	for {
-		k, err := s.node.Lock(ctx, name)
-		if err == nil || resource.CodeOf(err) != resource.NoLeader || errors.Is(err, raftstorage.ErrClosed) {
-			return k, err
-		}
-		select { // Lock has waited for a leader itself
-		case <-time.After(100 * time.Millisecond):
-		case <-ctx.Done():
-			return nil, err
-		}
-	}
 }
 
 // has tells whether this node is making an authority.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -75,7 +76,8 @@ func New(node Node, keys Keys) *Storage {
 func (s *Storage) String() string { return "dgate" }
 
 // Store implements [certmagic.Storage]. The error has the code no_leader if no leader was there for
-// 5 s, and is that of the keyring if the value has to be encrypted and cannot.
+// 5 s, or a minute for certificates, and is that of the keyring if the value has to be encrypted and
+// cannot.
 func (s *Storage) Store(ctx context.Context, key string, value []byte) error {
 	name, err := clean(key)
 	if err != nil {
@@ -84,6 +86,22 @@ func (s *Storage) Store(ctx context.Context, key string, value []byte) error {
 	if len(value) > MaxValue {
 		return resource.Errorf(resource.TooLarge, "store %s: %d bytes are too many; at most %d are stored", name, len(value), MaxValue)
 	}
+	store := func() error { return s.store(ctx, name, value) }
+	switch {
+	case isProbe(name): // certmagic gives an order up for good if this fails
+		err = patiently(ctx, store)
+	case strings.HasPrefix(name, "certificates/"):
+		waiting, cancel := context.WithTimeout(ctx, patience)
+		defer cancel()
+		err = patiently(waiting, store)
+	default:
+		err = store()
+	}
+	return ended(ctx, err)
+}
+
+// store tries once.
+func (s *Storage) store(ctx context.Context, name string, value []byte) error {
 	data, err := s.encode(ctx, name, value)
 	if err != nil {
 		return fmt.Errorf("store %s: %w", name, err)
@@ -103,7 +121,7 @@ func (s *Storage) Store(ctx context.Context, key string, value []byte) error {
 	if _, err = s.node.Propose(ctx, ops...); resource.CodeOf(err) == resource.PreconditionFailed {
 		return pathError("store", name, errNotDirectory)
 	} else if err != nil {
-		return ended(ctx, fmt.Errorf("store %s: %w", name, err))
+		return fmt.Errorf("store %s: %w", name, err)
 	}
 	s.authorities.stored(name)
 	return nil

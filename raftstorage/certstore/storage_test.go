@@ -266,6 +266,21 @@ func TestLeases(t *testing.T) {
 	if err := s.RenewLockLease(t.Context(), "a", time.Minute); err != nil {
 		t.Error(err)
 	}
+	lost, _ := s.locks.state("a")
+	if lost != nil {
+		t.Error("lost")
+	}
+	loseAll(t, n)
+	lost, live := s.locks.state("a")
+	if lost == nil || live {
+		t.Errorf("not lost: %v", live)
+	}
+	if err := s.RenewLockLease(t.Context(), "a", time.Minute); err != nil {
+		t.Errorf("the next attempt of an order: %v", err)
+	}
+	if other, err := n.TryLock(t.Context(), LockPrefix+"a"); other != nil || err != nil {
+		t.Errorf("it is not locked again: %v, %v", other, err)
+	}
 	shut(t, n)
 	if err := s.RenewLockLease(t.Context(), "a", time.Minute); err == nil {
 		t.Error("the lease of a lock that is lost was renewed")
@@ -279,6 +294,36 @@ func TestLeases(t *testing.T) {
 	}
 	if err := s.Store(t.Context(), "a", nil); !errors.Is(err, raftstorage.ErrClosed) && resource.CodeOf(err) == "" {
 		t.Errorf("store after close: %v", err)
+	}
+}
+
+// loseAll deletes all locks and sessions, as happens to a node that was cut off for long.
+func loseAll(t *testing.T, n *counting) {
+	t.Helper()
+	var ops []state.Op
+	err := n.DB().View(func(r *state.Reader) error {
+		for _, kind := range []string{state.Lock, state.Session} {
+			for rec, err := range r.List(kind, "") {
+				if err != nil {
+					return err
+				}
+				ops = append(ops, state.Delete(rec.Key, state.Condition{}))
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := n.Propose(t.Context(), ops...); err != nil {
+		t.Fatal(err)
+	}
+	k, err := n.Lock(t.Context(), "finds out")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := k.Unlock(t.Context()); err != nil {
+		t.Fatal(err)
 	}
 }
 
