@@ -27,6 +27,7 @@ func (s *store) startLocking() {
 	}
 	s.leases = newLeases(storeLocks{s}, *timing)
 	s.locks = newLocker(storeLocks{s}, func() string { return string(s.id()) }, *timing)
+	s.locks.reclaim()
 	s.wg.Go(func() { s.leases.watch(s.stop) })
 }
 

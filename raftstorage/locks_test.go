@@ -403,3 +403,25 @@ func TestNodeLocks(t *testing.T) {
 		t.Errorf("after a restart: %v, %v", k, err)
 	}
 }
+
+// TestReclaim: a node that comes back frees what it had locked, also if it locks nothing itself, and
+// also if it reaches the others a while later only.
+func TestReclaim(t *testing.T) {
+	t.Parallel()
+	timing := quickLeases()
+	timing.ttl = time.Hour
+	g := newGround(t, timing)
+	a, _ := g.node("a")
+	b, _ := g.node("b")
+	mustLock(t, a, "x")
+	kept := mustLock(t, b, "y")
+	kill(a)
+	again, side := g.node("a")
+	side.cut.Store(true)
+	again.reclaim()
+	side.cut.Store(false)
+	mustLock(t, b, "x")
+	if _, err := g.apply(kept.Fence()); err != nil {
+		t.Errorf("the lock of another node: %v", err)
+	}
+}

@@ -196,8 +196,46 @@ func outdated(err error) bool {
 	return false
 }
 
+// reclaim gives back what earlier runs of this node have locked, without waiting for the first lock
+// of this one: others may be waiting. It is called before this node locks anything.
+func (l *locker) reclaim() {
+	earlier := map[string]bool{}
+	server := l.server()
+	if _, err := l.endings(func(rec state.Record, of string) bool {
+		if of == server {
+			earlier[rec.Key.Name] = true
+		}
+		return false
+	}); err != nil || len(earlier) == 0 {
+		return // the leader does it later
+	}
+	l.start(func() {
+		for {
+			ops, err := l.endings(func(rec state.Record, _ string) bool { return earlier[rec.Key.Name] })
+			if err != nil || len(ops) == 0 {
+				return
+			}
+			_, err = l.group.change(l.ctx, ops...)
+			if outdated(err) {
+				err = l.group.current(l.ctx)
+			} else if err == nil {
+				return
+			}
+			if err != nil && !sleep(l.ctx, l.timing.tick) {
+				return
+			}
+		}
+	})
+}
+
 // leftBehind are the operations that end all stored sessions of a server.
 func (l *locker) leftBehind(server string) (ops []state.Op, err error) {
+	return l.endings(func(_ state.Record, of string) bool { return of == server })
+}
+
+// endings are the operations that end some sessions, of which the server is given too, and delete
+// their locks.
+func (l *locker) endings(which func(rec state.Record, server string) bool) (ops []state.Op, err error) {
 	err = l.group.database().View(func(r *state.Reader) error {
 		ended := map[string]bool{}
 		for rec, err := range r.List(state.Session, "") {
@@ -205,7 +243,7 @@ func (l *locker) leftBehind(server string) (ops []state.Op, err error) {
 				return err
 			}
 			var data sessionData
-			if json.Unmarshal(rec.Data, &data) == nil && data.Server == server {
+			if json.Unmarshal(rec.Data, &data) == nil && which(rec, data.Server) {
 				ended[rec.Key.Name] = true
 				ops = append(ops, deletion(rec))
 			}
