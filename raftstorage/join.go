@@ -97,7 +97,7 @@ func (s *store) seek(ctx context.Context) string {
 	for i, g := range greetings {
 		switch {
 		case errs[i] != nil:
-			problems = append(problems, fmt.Sprintf("%s: %v", addresses[i], errs[i]))
+			problems = append(problems, fmt.Sprintf("%s: %v", addresses[i], unaddressed(errs[i])))
 		case g.ID == string(s.id()):
 		case g.Member && g.Cluster != "":
 			if err := s.askIn(ctx, g); err == nil {
@@ -134,6 +134,14 @@ func (s *store) seek(ctx context.Context) string {
 		return "the join list has no other server"
 	}
 	return strings.Join(problems, "; ")
+}
+
+// unaddressed is an error without the address of the peer, where that is said already.
+func unaddressed(err error) error {
+	if gone, ok := errors.AsType[*peer.Error](err); ok {
+		return gone.Err
+	}
+	return err
 }
 
 // former is how this server forms a cluster with others.

@@ -139,8 +139,11 @@ func (s *store) call(ctx context.Context, address, name string, in, out any) err
 		return err
 	}
 	resp, err := m.port.Client().Do(r)
+	if gone, ok := errors.AsType[*peer.Error](err); ok {
+		return gone // it names the address, which what is around it repeats
+	}
 	if err != nil {
-		return fmt.Errorf("%s of %s: %w", name, address, err)
+		return fmt.Errorf("%s of %s: %w", name, address, cmp.Or(errors.Unwrap(err), err))
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {

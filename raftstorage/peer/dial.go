@@ -3,6 +3,7 @@ package peer
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"net"
 	"time"
@@ -27,6 +28,9 @@ func (p *Port) connect(ctx context.Context, address, protocol string, l *layer) 
 	}
 	dialer := net.Dialer{KeepAliveConfig: keepAliveConfig()}
 	if c.raw, err = dialer.DialContext(ctx, "tcp", address); err != nil {
+		if op, ok := errors.AsType[*net.OpError](err); ok {
+			err = op.Err // the rest of it is the address
+		}
 		return nil, err
 	}
 	secure := tls.Client(c.raw, config)
