@@ -45,7 +45,8 @@ func TestReplacingEveryNode(t *testing.T) {
 	c.grow(3, 3)
 	var current atomic.Pointer[[]*Node]
 	now := slices.Clone(c.nodes)
-	current.Store(&now)
+	first := slices.Clone(now)
+	current.Store(&first)
 	w := c.load(&current)
 	defer func() { w.stop(); w.wg.Wait() }()
 	for i := range 3 {

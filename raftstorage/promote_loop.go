@@ -114,6 +114,10 @@ func (s *store) look(ctx context.Context, servers []raft.Server, records map[str
 		if last > g.Last {
 			c.lag = last - g.Last
 		}
+		if one, ok := ms.seen[id]; ok && alive {
+			one.Applied = max(one.Applied, g.Applied)
+			ms.seen[id] = one
+		}
 		c.dialled = now.Sub(ms.seen[id].dialled) < 4*ms.timing.announce
 		candidates[i] = c
 	}
