@@ -40,6 +40,9 @@ type Options struct {
 	HTTPPort, TLSPort int
 	// Validity is how long certificates are valid. Default: five years.
 	Validity time.Duration
+	// NoARI hides that the server says when to renew. Caddy renews ten minutes before that, which is too
+	// early for certificates that are valid for seconds.
+	NoARI bool
 	// BadNonces is how many of a hundred good nonces are rejected.
 	BadNonces int
 }
@@ -116,7 +119,7 @@ func Start(tb testing.TB, o Options) *Server {
 	s.signer = authority
 	front := wfe.New(quiet, store, va.New(quiet, o.HTTPPort, o.TLSPort, false, dns, store), authority, []string{"acme.test"}, false, false, 0, 0)
 	restore()
-	server := httptest.NewUnstartedServer(s.count(front.Handler()))
+	server := httptest.NewUnstartedServer(s.count(front.Handler(), o.NoARI))
 	server.Config.ErrorLog = quiet
 	cert := selfSigned(tb)
 	server.TLS = &tls.Config{Certificates: []tls.Certificate{cert}}
@@ -160,8 +163,12 @@ func (s *Server) Issued(cert *x509.Certificate) bool {
 const newOrderPath = "/order-plz"
 
 // count counts orders on their way to Pebble, or refuses them.
-func (s *Server) count(next http.Handler) http.Handler {
+func (s *Server) count(next http.Handler, noARI bool) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == wfe.DirectoryPath && noARI {
+			withoutARI(w, r, next)
+			return
+		}
 		if r.URL.Path != newOrderPath {
 			next.ServeHTTP(w, r)
 			return
@@ -196,6 +203,20 @@ func (s *Server) count(next http.Handler) http.Handler {
 			}
 		}
 	})
+}
+
+// withoutARI answers with a directory that has nothing about renewals.
+func withoutARI(w http.ResponseWriter, r *http.Request, next http.Handler) {
+	recorder := httptest.NewRecorder()
+	next.ServeHTTP(recorder, r)
+	var directory map[string]any
+	if err := json.Unmarshal(recorder.Body.Bytes(), &directory); err != nil {
+		w.WriteHeader(http.StatusInternalServerError)
+		return
+	}
+	delete(directory, "renewalInfo")
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(directory)
 }
 
 // status remembers the status of an answer.
