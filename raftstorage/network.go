@@ -38,7 +38,7 @@ type network struct {
 // network makes the transport of a member.
 func (m *member) network() *network {
 	trans := raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
-		Stream:  &ownCluster{&layer{m.port.Raft(), m.address}, m.s.boundTo, m.s.refused},
+		Stream:  &ownCluster{&layer{m.port.Raft(), m.address}, m.s.boundTo, m.s.id, m.s.refused},
 		MaxPool: raftConns, Timeout: raftTimeout,
 		Logger: newLogger(m.s.cfg.Logger),
 	})
@@ -91,13 +91,16 @@ func (a *addresses) of(id raft.ServerID, otherwise raft.ServerAddress) raft.Serv
 	return otherwise
 }
 
-// to is where a request goes, or why it does not.
+// to is where a request goes and to whom, or why it does not go there.
 func (t *network) to(id raft.ServerID, target raft.ServerAddress) (raft.ServerAddress, error) {
+	_, target = splitTarget(target)
 	target = t.addresses.of(id, target)
-	if t.link == nil {
-		return target, nil
+	if t.link != nil {
+		if err := t.link(string(target)); err != nil {
+			return target, err
+		}
 	}
-	return target, t.link(string(target))
+	return joinTarget(id, target), nil
 }
 
 // SetHeartbeatHandler implements raft.Transport; see [loopback.SetHeartbeatHandler].
@@ -170,11 +173,10 @@ func (p *pipeline) AppendEntries(args *raft.AppendEntriesRequest, resp *raft.App
 	if err := p.t.stalled(); err != nil {
 		return nil, err
 	}
-	switch target, err := p.t.to(p.id, p.target); {
-	case err != nil:
+	// One that has moved is found when its connection breaks. An error now would have raft log the
+	// server while its main goroutine writes the new address to it, and it takes no lock for that.
+	if _, err := p.t.to(p.id, p.target); err != nil {
 		return nil, err
-	case target != p.target:
-		return nil, fmt.Errorf("server %s is at %s now", p.id, target)
 	}
 	shorten(args)
 	return p.AppendPipeline.AppendEntries(args, resp)

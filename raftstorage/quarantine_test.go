@@ -1,6 +1,7 @@
 package raftstorage
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"strings"
@@ -37,7 +38,7 @@ func TestDamagedMember(t *testing.T) {
 	for name, harm := range cases {
 		t.Run(name, func(t *testing.T) {
 			write(t, c.nodes[c.leads()], service("a", "http://"+numbered("a", time.Now().Nanosecond())))
-			must(t, c.nodes[i].Snapshot())
+			c.eventually("take a snapshot", func() bool { return c.nodes[i].Snapshot() == nil })
 			id := c.nodes[i].Status().ID
 			stop(t, c.nodes[i])
 			harm()
@@ -179,5 +180,35 @@ func TestSettingAsideInterrupted(t *testing.T) {
 			t.Errorf("after %s: id %s, bound to %q, at %d", moves[done], s.id(), s.members.pledge.get().cluster(), s.db.Applied())
 		}
 		must(t, s.closeFiles())
+	}
+}
+
+// TestAnotherServerAtAnAddress: a server that has lost its data, and so its id, neither confirms nor
+// votes in the name of the one before.
+func TestAnotherServerAtAnAddress(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t, 2)
+	write(t, c.nodes[0], service("a", "http://a"))
+	address := c.address(1)
+	stop(t, c.nodes[1])
+	cfg := c.cfgs[1]
+	cfg.Dir = t.TempDir()
+	other := New(cfg)
+	must(t, other.Open(t.Context()))
+	defer stop(t, other)
+	if now := other.Status().Address; now != address {
+		t.Fatalf("it is at %s and not at %s", now, address)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 5*c.cfgs[0].timing.election)
+	defer cancel()
+	if _, err := c.nodes[0].Propose(ctx, service("b", "http://a")); err == nil {
+		t.Error("a change was agreed on by one of two")
+	}
+	c.eventually("notice that there is no majority", func() bool { return c.nodes[0].Status().Leader == "" })
+	if !sleep(t.Context(), 3*c.cfgs[0].timing.election) || c.nodes[0].Status().Leader != "" {
+		t.Error("it was elected with the vote of a server that has nothing")
+	}
+	if st := other.Status(); st.LastIndex != 0 {
+		t.Errorf("it has taken what was meant for another: %+v", st)
 	}
 }
