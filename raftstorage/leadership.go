@@ -2,6 +2,7 @@ package raftstorage
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -62,6 +63,27 @@ func (l *leadership) wait(ctx context.Context) (leader, error) {
 			return leader{}, fmt.Errorf("wait for a leader: %w", context.Cause(ctx))
 		}
 	}
+}
+
+// errDeposed is why a call ends that was made to a leader of whom nobody hears any more.
+var errDeposed = errors.New("it leads no more")
+
+// reign is ctx for as long as the same server leads, as far as this node knows. Who is cut off from
+// its leader would otherwise wait for an answer long after there is another one.
+func (l *leadership) reign(ctx context.Context, of leader) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	now, changed := l.get()
+	if now != of {
+		cancel(errDeposed)
+	}
+	go func() {
+		select {
+		case <-changed:
+			cancel(errDeposed)
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, func() { cancel(nil) }
 }
 
 // other gives another leader than the one that did not help some time to appear.

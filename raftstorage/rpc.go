@@ -232,6 +232,9 @@ func (s *store) callSelf(ctx context.Context, name string, in, out any) error {
 	return cmp.Or(err, receive(&answer, out))
 }
 
+// asks are the methods that can be called again whatever became of the first call.
+var asks = map[string]bool{"barrier": true, "compare": true, "keepalive": true}
+
 // callLeader has the leader run a method, which may be this server. It waits up to 5 s for a
 // leader, and asks the next one if nothing was done. An [io.Reader] is sent once only.
 func (s *store) callLeader(ctx context.Context, name string, in, out any) error {
@@ -244,12 +247,15 @@ func (s *store) callLeader(ctx context.Context, name string, in, out any) error 
 		if err != nil {
 			return s.noLeader(cmp.Or(last, err))
 		}
+		reign, end := s.leading.reign(ctx, l)
 		if l.self {
-			last = s.callSelf(ctx, name, in, out)
+			last = s.callSelf(reign, name, in, out)
 		} else {
-			last = s.call(ctx, s.at(l), name, in, out)
+			last = s.call(reign, s.at(l), name, in, out)
 		}
-		if last == nil || once || !undone(last) {
+		deposed := context.Cause(reign) == errDeposed //nolint:errorlint // it is not wrapped
+		end()
+		if last == nil || once || !undone(last) && !(deposed && asks[name]) {
 			return last
 		}
 		s.leading.other(waiting, l, retryPause)
