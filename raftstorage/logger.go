@@ -23,6 +23,7 @@ func newLogger(to func() *zap.Logger) hclog.Logger { return &logger{to: to, name
 // routine messages are warnings to raft, but are part of every start.
 var routine = map[string]bool{
 	"heartbeat timeout reached, starting election": true,
+	"failed to get previous log":                   true, // of who is behind, see nudges
 }
 
 // Log implements hclog.Logger.

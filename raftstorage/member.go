@@ -21,6 +21,8 @@ type member struct {
 	s         *store
 	raft      *raft.Raft
 	guard     *guard
+	logs      *logCache
+	nudges    nudges
 	transport raft.Transport
 	address   raft.ServerAddress // where others reach this node, or [localAddress]
 	port      *peer.Port         // nil: alone
@@ -53,6 +55,8 @@ func (s *store) startMember(c *Cluster, p place) (_ *member, err error) {
 	m := &member{s: s, address: raft.ServerAddress(p.address), port: p.port, networked: c != nil, ready: make(chan struct{})}
 	m.ctx, m.cancel = context.WithCancel(context.Background())
 	m.guard = s.newGuard(m.ctx.Done())
+	m.logs = newLogCache(m.guard)
+	m.nudges.wake = make(chan struct{}, 1)
 	if c == nil {
 		m.address = localAddress
 		_, inmem := raft.NewInmemTransport(localAddress)
@@ -69,7 +73,7 @@ func (s *store) startMember(c *Cluster, p place) (_ *member, err error) {
 	seen := make(chan raft.Observation, 16)
 	settings := m.settings(c, conf)
 	settings.NotifyCh = notify
-	r, err := newRaft(settings, &fsm{m}, newLogCache(m.guard), m.guard, s.snaps, m.transport)
+	r, err := newRaft(settings, &fsm{m}, m.logs, m.guard, s.snaps, m.transport)
 	if err != nil {
 		return nil, fmt.Errorf("start raft: %w", err)
 	}
@@ -86,6 +90,7 @@ func (s *store) startMember(c *Cluster, p place) (_ *member, err error) {
 	m.loop(m.maintain)
 	if m.networked {
 		m.loop(m.compare)
+		m.loop(m.nudge)
 	}
 	if m.networked && !s.cfg.manual {
 		m.started()
@@ -349,7 +354,9 @@ func (m *member) asks(f func()) bool {
 
 // finish has raft answer what it was handed. It is not waited for long: perhaps its disk hangs.
 func (m *member) finish() {
-	m.ending.Store(true)
+	if m.ending.Swap(true) {
+		return // it has ended before, and answers nothing any more
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), finishTime)
 	defer cancel()
 	if until(ctx, m.handing.TryLock) != nil {

@@ -1,6 +1,7 @@
 package raftstorage
 
 import (
+	"context"
 	"errors"
 	"net"
 	"strings"
@@ -271,5 +272,34 @@ func TestStrangers(t *testing.T) {
 	err := b.nodes[0].store.call(t.Context(), st.Address, "compare", comparison{}, nil)
 	if resource.CodeOf(err) != resource.Conflict || !strings.Contains(err.Error(), b.nodes[0].Status().ClusterID) {
 		t.Errorf("asked: %v", err)
+	}
+}
+
+// TestNudge tells followers what is agreed on at wrong times, and from servers that do not lead.
+func TestNudge(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t, 3)
+	l := c.leads()
+	term := c.raft(l).CurrentTerm()
+	for i := range 20 {
+		o := write(t, c.nodes[l], service(numbered("s", i), "http://a"))
+		for j, n := range c.nodes {
+			m := c.nodes[l].store.member.Load()
+			for _, index := range []uint64{0, 1, o.Index - 1, o.Index, o.Index + 1, o.Index + 100} {
+				m.sendNudge(n.store.id(), index)
+				c.nodes[(l+1)%3].store.member.Load().sendNudge(n.store.id(), index)
+			}
+			if j != l {
+				ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+				if err := n.DB().Wait(ctx, o.Index); err != nil {
+					t.Error(err)
+				}
+				cancel()
+			}
+		}
+	}
+	c.same()
+	if got := c.raft(l).CurrentTerm(); got != term || c.leader() != l {
+		t.Errorf("term %d became %d", term, got)
 	}
 }

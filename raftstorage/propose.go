@@ -140,8 +140,13 @@ func (s *store) tryWith(ctx context.Context, l leader, cmd *state.Command, data 
 	if l.self {
 		return s.member.Load().try(ctx, state.Split(data))
 	}
+	reign, end := s.leading.reign(ctx, l)
+	defer end()
+	if reign.Err() != nil && ctx.Err() == nil {
+		return state.Outcome{}, raft.ErrNotLeader
+	}
 	var answer agreed
-	err := s.call(ctx, s.at(l), "propose", data, &answer)
+	err := s.call(reign, s.at(l), "propose", data, &answer)
 	switch refused := new(resource.Error); {
 	case err == nil:
 	case !errors.As(err, &refused), refused.Code == resource.NoLeader, refused.Code == resource.Overloaded,
@@ -176,7 +181,7 @@ func (s *store) outcome(ctx context.Context, cmd *state.Command, index uint64) (
 // servePropose proposes a command of another member, once: it tries again itself. The answer is the
 // entry that the command was applied at. Errors with the codes no_leader and overloaded mean that
 // nothing was done.
-func (s *store) servePropose(ctx context.Context, _ peer.Identity, r *http.Request) (any, error) {
+func (s *store) servePropose(ctx context.Context, from peer.Identity, r *http.Request) (any, error) {
 	data, err := io.ReadAll(io.LimitReader(r.Body, state.MaxCommandSize+maxMessage))
 	if err != nil {
 		return nil, &resource.Error{Code: resource.NoLeader, Message: "the change did not arrive", Err: err}
@@ -208,6 +213,7 @@ func (s *store) servePropose(ctx context.Context, _ peer.Identity, r *http.Reque
 	case outcome.Err != nil:
 		return nil, outcome.Err
 	}
+	m.nudges.add(raft.ServerID(from.ServerID), outcome.Index)
 	return agreed{outcome.Index}, nil
 }
 
