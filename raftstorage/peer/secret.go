@@ -54,7 +54,8 @@ func NewSecret() *Secret {
 // ParseSecret reads a secret: at least 32 bytes as hexadecimal or base64, or else a passphrase of
 // at least 16 characters, which is stretched with argon2id. Space around it does not count. What
 // looks like a key that lost a few characters is refused, because it would do as a passphrase. The
-// error does not repeat the text.
+// error does not repeat the text. Whoever reaches the port of a node can try passphrases offline, so
+// random bytes are better.
 func ParseSecret(text string) (*Secret, error) {
 	text = strings.TrimSpace(text)
 	digits := strings.TrimRight(text, "=")
