@@ -23,4 +23,10 @@
 // proposer computes references, claims and prints and ships them, so that two versions of the program
 // never derive different indexes from the same entry. What a node does not understand, it does
 // not apply: it stops with a clear error ([DB.Halted]) and serves on what it has.
+//
+// # Snapshots and backups
+//
+// A snapshot is the whole state; a node restores it in place of its own. A backup has what users
+// own; it is restored by a command ([Restore]), on all nodes or on none, and what is about the
+// servers of the cluster stays. Both are verified to their last byte before anything changes.
 package state
