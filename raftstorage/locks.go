@@ -139,6 +139,9 @@ func (l *locker) lock(ctx context.Context, name string, wait bool) (*Lock, error
 		l.dequeue(name, t)
 		return nil, closedError()
 	}
+	if !first {
+		l.giveWay(ctx)
+	}
 	k, err := l.contend(ctx, name, wait)
 	if k == nil {
 		l.dequeue(name, t)
@@ -147,6 +150,23 @@ func (l *locker) lock(ctx context.Context, name string, wait bool) (*Lock, error
 	k.ticket = t
 	context.AfterFunc(k.ctx, k.leave) // also when it is lost
 	return k, nil
+}
+
+// giveWay lets other nodes have a lock that was just given back here: they hear of it a moment later.
+func (l *locker) giveWay(ctx context.Context) {
+	sessions := 0
+	err := l.group.database().View(func(r *state.Reader) error {
+		sessions = r.Count(state.Session, "", "")
+		return nil
+	})
+	if err != nil || sessions < 2 {
+		return
+	}
+	select {
+	case <-time.After(l.timing.giveWay):
+	case <-ctx.Done():
+	case <-l.ctx.Done():
+	}
 }
 
 // contend tries to get the lock from other nodes.

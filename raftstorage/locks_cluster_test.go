@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -102,9 +103,41 @@ func TestLocksInCluster(t *testing.T) {
 	stop(t, c.nodes[crashed])
 	c.open(crashed)
 	c.isolate(crashed, false)
-	c.settled(crashed)
-	mustUnlock(t, c.lock(crashed, "anything"))
-	c.free(b, "of a crashed node", timing.ttl/2)
+	c.free(b, "of a crashed node", timing.ttl*2/3)
+}
+
+// TestLocksAreShared says that the node that is quickest does not get a lock each time.
+func TestLocksAreShared(t *testing.T) {
+	t.Parallel()
+	timing := *defaultLeaseTiming()
+	c := newCluster(t, 3, func(_ int, cfg *Config) { cfg.leases = &timing })
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	var turns [3]atomic.Int64
+	var wg sync.WaitGroup
+	for i, n := range c.nodes {
+		for range 5 {
+			wg.Go(func() {
+				for ctx.Err() == nil {
+					k, err := n.Lock(ctx, "x")
+					if err != nil {
+						return
+					}
+					turns[i].Add(1)
+					mustUnlock(t, k)
+				}
+			})
+		}
+	}
+	wg.Wait()
+	least, all := turns[0].Load(), int64(0)
+	for i := range turns {
+		least, all = min(least, turns[i].Load()), all+turns[i].Load()
+	}
+	t.Logf("%d turns, %d at least", all, least)
+	if least < all/20 || least == 0 {
+		t.Errorf("of %d turns one node had %d", all, least)
+	}
 }
 
 // TestLocksWithoutQuorum fail clearly, and after a short time.

@@ -28,6 +28,7 @@ func (s *store) startLocking() {
 	s.leases = newLeases(storeLocks{s}, *timing)
 	s.locks = newLocker(storeLocks{s}, func() string { return string(s.id()) }, *timing)
 	s.locks.reclaim()
+	s.locks.tidy()
 	s.wg.Go(func() { s.leases.watch(s.stop) })
 }
 

@@ -23,12 +23,14 @@ type leaseTiming struct {
 	poll   time.Duration // how often the stored lock is looked at while it is waited for
 	tick   time.Duration // how often the leader looks for sessions that have ended
 	close  time.Duration // how long closing may take to free the locks
+	// giveWay is how long the next caller on a node waits before it asks for the lock.
+	giveWay time.Duration
 }
 
 func defaultLeaseTiming() *leaseTiming {
 	return &leaseTiming{
 		ttl: 20 * time.Second, margin: 2 * time.Second, idle: time.Minute, poll: 5 * time.Second,
-		tick: 2 * time.Second, close: time.Second,
+		tick: 2 * time.Second, close: time.Second, giveWay: 100 * time.Millisecond,
 	}
 }
 
@@ -256,6 +258,52 @@ func (l *locker) endings(which func(rec state.Record, server string) bool) (ops 
 		return err
 	})
 	return ops, err
+}
+
+// tidy ends the sessions that an earlier run of this node has left behind, which others may wait for.
+// They are those that are stored when the locker is made.
+func (l *locker) tidy() {
+	ops, err := l.leftBehind(l.server())
+	if err != nil || len(ops) == 0 {
+		return // what cannot be read now is ended with the first session of this run, or by the leader
+	}
+	l.start(func() {
+		for len(ops) > 0 {
+			_, err := l.group.change(l.ctx, ops...)
+			if err == nil {
+				return
+			}
+			if outdated(err) && l.group.current(l.ctx) == nil {
+				ops = l.stillThere(ops)
+				continue
+			}
+			select {
+			case <-time.After(l.timing.tick):
+			case <-l.ctx.Done():
+				return
+			}
+		}
+	})
+}
+
+// stillThere leaves out the operations whose records are gone or are others by now.
+func (l *locker) stillThere(ops []state.Op) (left []state.Op) {
+	err := l.group.database().View(func(r *state.Reader) error {
+		for _, op := range ops {
+			rec, found, err := r.Get(op.Key)
+			if err != nil {
+				return err
+			}
+			if found && rec.Version == op.If.Version {
+				left = append(left, op)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil
+	}
+	return left
 }
 
 // locksOf are the operations that delete the locks of sessions.
