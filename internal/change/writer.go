@@ -169,6 +169,9 @@ func (a *attempt) look(ctx context.Context) (warnings []string, err error) {
 	if a.db == nil {
 		return nil, resource.Errorf(resource.NoLeader, "the store is not open yet")
 	}
+	if f, ok := a.writer.Store.(follower); ok && a.db.Applied() == 0 && !f.Leads() {
+		return nil, resource.Errorf(resource.NoLeader, "this node is not part of a cluster yet, and has nothing that a change could be checked against")
+	}
 	if err := a.check(); err != nil {
 		return nil, err
 	}
