@@ -152,10 +152,11 @@ func TestStrangersAreRefused(t *testing.T) {
 		change func(*Cluster)
 		why    string
 	}{
-		"another secret":  {func(cl *Cluster) { cl.Secret = peer.NewSecret() }, "secret"},
-		"another name":    {func(cl *Cluster) { cl.Name = "other" }, "name"},
-		"a taken address": {func(cl *Cluster) { cl.Advertise = c.nodes[1].Status().Address }, "set advertise"},
-		"nobody there":    {func(cl *Cluster) { cl.Join = []string{freeAddress(t)} }, "refused"},
+		"another secret":         {func(cl *Cluster) { cl.Secret = peer.NewSecret() }, "secret"},
+		"another name":           {func(cl *Cluster) { cl.Name = "other" }, "name"},
+		"a taken address":        {func(cl *Cluster) { cl.Advertise = c.nodes[1].Status().Address }, "set advertise"},
+		"that of the one member": {func(cl *Cluster) { cl.Advertise = c.nodes[0].Status().Address }, "set advertise"},
+		"nobody there":           {func(cl *Cluster) { cl.Join = []string{freeAddress(t)} }, "refused"},
 	}
 	for name, tt := range tests {
 		i := c.add(joining, func(_ int, cfg *Config) {

@@ -87,7 +87,6 @@ func (s *store) seek(ctx context.Context) string {
 	ms.mu.Unlock()
 	addresses, err := resolveJoin(ctx, ms.finder, entries)
 	own := s.advertised()
-	addresses = slices.DeleteFunc(addresses, func(a string) bool { return a == own })
 	greetings, errs := s.askAll(ctx, addresses)
 	var problems []string
 	if err != nil {
@@ -99,6 +98,8 @@ func (s *store) seek(ctx context.Context) string {
 		case errs[i] != nil:
 			problems = append(problems, fmt.Sprintf("%s: %v", addresses[i], unaddressed(errs[i])))
 		case g.ID == string(s.id()):
+		case addresses[i] == own:
+			problems = append(problems, fmt.Sprintf("%s: this node announces that address, and server %s answers there: set advertise", own, g.ID))
 		case g.Member && g.Cluster != "":
 			if err := s.askIn(ctx, g); err == nil {
 				s.log().Info("this server joins a cluster", zap.String("cluster", g.Cluster), zap.String("leader", g.Leader))
