@@ -87,6 +87,8 @@ type Status struct {
 	Halted string `json:"halted,omitempty"`
 	// Secrets says why secrets cannot be read, empty if they can.
 	Secrets string `json:"secrets,omitempty"`
+	// Rebuilt says why the node had to rebuild its data when it started, empty if it had not.
+	Rebuilt string `json:"rebuilt,omitempty"`
 	// Members are the nodes of the cluster; only the status of the cluster has them.
 	Members []Member `json:"members"`
 	// Next says what to do now, what matters most first; only the status of the cluster has it.

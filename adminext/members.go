@@ -1,6 +1,9 @@
 package adminext
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // much is how many entries a member may be behind before somebody should look.
 const much = 1000
@@ -25,6 +28,9 @@ func next(s Status) []string {
 	}
 	if s.Storage != "" && s.Storage != storageOK {
 		add("this node: %s", s.Storage)
+	}
+	if strings.Contains(s.Rebuilt, "its files are in") {
+		add("%s. Keep them if you want to know why; otherwise delete them", s.Rebuilt)
 	}
 	if s.Secrets != "" {
 		add("secrets cannot be read here: %s", s.Secrets)

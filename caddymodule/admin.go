@@ -75,6 +75,7 @@ func (a *App) Status(context.Context) (adminext.Status, error) {
 		Term: s.Term, Index: s.LastIndex, Applied: s.Applied, Hash: s.Hash, FaultTolerance: s.FaultTolerance,
 		Table: adminext.TableStatus{Index: index}, Storage: storageOf(s),
 		Joining: s.Joining, Removed: s.Removed, Superseded: s.Superseded, Diverged: s.Diverged, Halted: s.Halted,
+		Secrets: a.node.keys.Locked(), Rebuilt: s.Rebuilt,
 		Clustered: a.cluster != nil && (a.cluster.Secret != nil || a.cluster.Files != nil),
 	}
 	if s.Edge {
