@@ -193,7 +193,8 @@ func TestUnreachableMember(t *testing.T) {
 	if problem == "" {
 		t.Error("nobody says why it has no vote")
 	}
-	c.put("document/default/"+collection+"/after", "written")
+	_, err := first.want(http.MethodPut, documentPath("after"), `"written"`)
+	c.must(err)
 	s, err := first.status()
 	c.must(err)
 	for _, m := range s.Members {
@@ -204,7 +205,8 @@ func TestUnreachableMember(t *testing.T) {
 			c.must(first.cli("cluster", "remove", m.ID))
 		}
 	}
-	c.put("document/default/"+collection+"/after", "again")
+	_, err = first.want(http.MethodPut, documentPath("after"), `"again"`)
+	c.must(err)
 	c.remove(n)
 }
 
