@@ -121,6 +121,39 @@ func TestCertificateStorage(t *testing.T) {
 	}
 }
 
+// TestCertificateStorageOfAnotherProcess has two Caddys with the same data directory. The second one asks
+// the first one, and takes its place when that is gone.
+func TestCertificateStorageOfAnotherProcess(t *testing.T) {
+	t.Parallel()
+	first := harness.Start(t, fmt.Sprintf(sharedCertificates, ""))
+	root := authority(t, first)
+	leaf := handshake(t, first, "internal.test", root)
+	second := harness.New(t, fmt.Sprintf(sharedCertificates, ""))
+	second.Setenv("XDG_DATA_HOME", first.Env()["XDG_DATA_HOME"])
+	if err := second.Start(); err != nil {
+		t.Fatal(err)
+	}
+	same := func(c *harness.Caddy, when string) {
+		t.Helper()
+		if !authority(t, c).Equal(root) || !handshake(t, c, "internal.test", root).Equal(leaf) {
+			t.Errorf("%s there is another authority or certificate", when)
+		}
+	}
+	same(second, "beside the first process")
+	if err := first.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	if err := second.Reload(); err != nil {
+		t.Fatal(err)
+	}
+	same(second, "without the first process")
+	beside(t, second, root, "validate", "export", "import")
+	if err := first.Start(); err != nil {
+		t.Fatal(err)
+	}
+	same(first, "beside the second process")
+}
+
 // beside runs commands of Caddy beside a server, and returns what it has exported.
 func beside(t *testing.T, c *harness.Caddy, root *x509.Certificate, commands ...string) (archive map[string]string) {
 	t.Helper()
