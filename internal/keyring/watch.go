@@ -19,11 +19,11 @@ const (
 )
 
 // Watch looks after the data keys until ctx ends. What [Keyring.Unlock] could not do for a passing
-// reason, for want of a leader most likely, is done as soon as that goes. And data keys that come
-// from elsewhere, as when this node joins a cluster or a backup is restored, are decrypted; those
-// that only the key file of this node encrypts are encrypted with the first KEK of the
-// configuration, because no other node has that file. Others stay: while keys are rotated, another
-// node's first KEK is not ours yet, and neither should undo what the other does.
+// reason, for want of a leader most likely, is done as soon as that goes. It is done again when
+// everything comes from elsewhere, as when a backup is restored. And data keys that others change
+// are decrypted; those that only the key file of this node encrypts are encrypted with the first KEK
+// of the configuration, because no other node has that file. Others stay: while keys are rotated,
+// another node's first KEK is not ours yet, and neither should undo what the other does.
 //
 // The store must be open. Report is called with what was done or is wrong, when that is new.
 func (k *Keyring) Watch(ctx context.Context, report func(renewed int, err error)) {
@@ -35,14 +35,14 @@ func (k *Keyring) Watch(ctx context.Context, report func(renewed int, err error)
 	changes := db.Subscribe(db.Applied())
 	said := ""
 	for pause, failed := idle, retrySoon; ctx.Err() == nil; {
-		came := k.waitForKeys(ctx, changes, pause)
+		all, came := k.waitForKeys(ctx, changes, pause)
 		if errors.Is(came, state.ErrClosed) || ctx.Err() != nil {
 			return
 		}
 		var renewed int
 		var err error
 		switch {
-		case k.unfinished.Load():
+		case k.unfinished.Load(), all:
 			renewed, err = k.Unlock(ctx)
 		case came == nil:
 			renewed, err = k.adopt(ctx, db)
@@ -61,17 +61,15 @@ func (k *Keyring) Watch(ctx context.Context, report func(renewed int, err error)
 	}
 }
 
-// waitForKeys waits until data keys have changed; at most so long, and then the error is that.
-func (k *Keyring) waitForKeys(ctx context.Context, changes *state.Subscription, atMost time.Duration) error {
+// waitForKeys waits until data keys have changed, or all is another state; at most so long, and then
+// the error is that.
+func (k *Keyring) waitForKeys(ctx context.Context, changes *state.Subscription, atMost time.Duration) (all bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, atMost)
 	defer cancel()
 	for {
 		list, resync, err := changes.Next(ctx)
-		if err != nil {
-			return err
-		}
-		if resync || slices.ContainsFunc(list, changesKeys) {
-			return nil
+		if err != nil || resync || slices.ContainsFunc(list, changesKeys) {
+			return resync, err
 		}
 	}
 }

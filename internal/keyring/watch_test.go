@@ -80,6 +80,35 @@ func TestWatchTriesAgain(t *testing.T) {
 	})
 }
 
+// After a restore, what an older KEK of the configuration encrypts is encrypted with the first one.
+func TestRestoredFromAnotherCluster(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		old, common := keyring.NewKEK(), keyring.NewKEK()
+		from := changetest.New(t)
+		text := seal(t, keyring.New(from, configured(old)), plain)
+		putSecret(t, from, text)
+		var backup bytes.Buffer
+		if _, err := from.DB().Backup(&backup, time.Now()); err != nil {
+			t.Fatal(err)
+		}
+		store := changetest.New(t)
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			keyring.New(store, configured(common, old)).Watch(ctx, func(int, error) {})
+		}()
+		synctest.Wait()
+		if err := restore(store, backup.Bytes()); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		opens(t, keyring.New(store, configured(common)), text)
+		cancel()
+		<-ended
+	})
+}
+
 // A node that joins a cluster, and restores a backup of its time alone, makes it readable for the
 // others; while keys are rotated, two nodes do not undo what the other did.
 func TestTwoNodes(t *testing.T) {
