@@ -185,6 +185,9 @@ func (s *store) leave(ctx context.Context) error {
 		return resource.Errorf(resource.Conflict, "this node is the only one that votes: add another before it leaves")
 	}
 	s.locks.yield(ctx)
+	s.members.mu.Lock()
+	s.members.confirmed = true // being told that it is gone is no reason to come back
+	s.members.mu.Unlock()
 	if err := s.remove(ctx, string(s.id()), false); err != nil && resource.CodeOf(err) != resource.NotFound {
 		return err
 	}
