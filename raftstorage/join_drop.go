@@ -25,7 +25,7 @@ func (s *store) metForeign(g greeting) {
 		return // that one joins us
 	}
 	if err := s.mayDrop(g); err != nil {
-		s.setJoining(err.Error())
+		s.cannotJoin(err)
 		return
 	}
 	s.later(func() {
@@ -33,6 +33,19 @@ func (s *store) metForeign(g greeting) {
 			s.log().Error("this server could not forget its own cluster to join another one", zap.Error(err))
 		}
 	})
+}
+
+// cannotJoin makes known, in the list of members and once in the log, why this server does not
+// join the cluster that it is told to join. It goes on with its own.
+func (s *store) cannotJoin(err error) {
+	ms, id := s.members, string(s.id())
+	ms.mu.Lock()
+	before := ms.problems[id]
+	ms.problems[id] = err.Error()
+	ms.mu.Unlock()
+	if before != err.Error() {
+		s.log().Error("this node does not join the cluster of its join list", zap.Error(err))
+	}
 }
 
 // mayDrop refuses to forget anything that somebody has made.

@@ -75,6 +75,17 @@ func TestNodeWithDataDoesNotJoin(t *testing.T) {
 		t.Errorf("a node joins itself: %v", err)
 	}
 	write(t, c.nodes[i], service("more", "http://a"))
+	// By its configuration it does not either, and says so.
+	cl := *c.cfgs[i].Cluster
+	cl.Listen, cl.Join = "127.0.0.1:0", []string{c.nodes[0].Status().Address}
+	must(t, c.nodes[i].Configure(&cl))
+	id := c.nodes[i].Status().ID
+	c.eventually("say why it does not join", func() bool {
+		return strings.Contains(members(t, c.nodes[i])[id].Problem, "dgate-cli export")
+	})
+	if st := c.nodes[i].Status(); st.Joining != "" || st.Members != 1 {
+		t.Errorf("status %+v", st)
+	}
 }
 
 // Interrupted at its worst moment, the next start goes on.

@@ -34,7 +34,7 @@ type memberTiming struct {
 
 func defaultMemberTiming() memberTiming {
 	return memberTiming{
-		ask: time.Second, joinFirst: time.Second, joinMost: 15 * time.Second,
+		ask: 2 * time.Second, joinFirst: time.Second, joinMost: 15 * time.Second,
 		announce: 30 * time.Second, alone: 2 * time.Second, lead: 2 * time.Second, steady: steadyContact,
 		change: 5 * time.Second, autopilot: 10 * time.Second, deadVoter: 24 * time.Hour, deadEdge: 72 * time.Hour,
 	}
@@ -257,6 +257,9 @@ func (s *store) boundTo() string {
 	return ms.target
 }
 
+// memberWait is how long a list of the members waits for their answers.
+const memberWait = time.Second
+
 // Members lists the servers of the cluster, by id. Each is asked how it is, for up to a second;
 // one that does not answer is in the list with what the others know of it.
 func (n *Node) Members(ctx context.Context) ([]Member, error) {
@@ -272,7 +275,9 @@ func (n *Node) Members(ctx context.Context) ([]Member, error) {
 	if len(servers) == 0 {
 		return []Member{}, nil
 	}
-	greetings, errs := s.askMembers(ctx, servers)
+	asking, cancel := context.WithTimeout(ctx, memberWait)
+	defer cancel()
+	greetings, errs := s.askMembers(asking, servers)
 	var leader greeting
 	for _, g := range greetings {
 		if g.ID != "" && g.ID == g.Leader {
