@@ -19,7 +19,7 @@ import (
 func lockable(t *testing.T, size int) (*cluster, leaseTiming) {
 	t.Helper()
 	timing := leaseTiming{
-		ttl: 3 * time.Second, margin: 500 * time.Millisecond, idle: time.Minute, poll: 500 * time.Millisecond,
+		ttl: 5 * time.Second, margin: 500 * time.Millisecond, idle: time.Minute, poll: 500 * time.Millisecond,
 		tick: 50 * time.Millisecond, close: time.Second,
 	}
 	return newCluster(t, size, func(_ int, cfg *Config) { cfg.leases = &timing }), timing
