@@ -85,8 +85,8 @@ func (s *store) startMember(c *Cluster, p place) (_ *member, err error) {
 		_, ok := o.Data.(raft.LeaderObservation)
 		return ok
 	}))
-	m.wg.Go(func() { m.followLeadership(notify, seen) })
 	s.member.Store(m)
+	m.wg.Go(func() { m.followLeadership(notify, seen) })
 	m.loop(m.maintain)
 	if m.networked {
 		m.loop(m.compare)

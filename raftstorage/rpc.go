@@ -247,7 +247,10 @@ func (s *store) callLeader(ctx context.Context, name string, in, out any) error 
 		if err != nil {
 			return s.noLeader(cmp.Or(last, err))
 		}
-		reign, end := s.leading.reign(ctx, l)
+		reign, end := ctx, context.CancelFunc(func() {})
+		if asks[name] { // what changes who leads must not end with it
+			reign, end = s.leading.reign(ctx, l)
+		}
 		if l.self {
 			last = s.callSelf(reign, name, in, out)
 		} else {
