@@ -31,7 +31,8 @@ func FuzzEntry(f *testing.F) {
 	f.Add(data)
 	restore := &Restore{ID: "r", Sum: [32]byte{1}}
 	for _, cmd := range []Command{
-		{ID: [16]byte{2}, ClusterID: "d", ReplaceID: true}, {Restore: restore},
+		{ID: [16]byte{2}, ClusterID: "d", ReplaceID: true},
+		{Restore: restore},
 		{Ops: append(own("x"), Require(resource.Key{Kind: Lock, Name: "l"}, Condition{Mode: AtVersion, Version: 3}), restore.PutPart(0, []byte("p")))},
 	} {
 		more, err := cmd.Encode()

@@ -23,18 +23,19 @@ type Restored struct {
 	At time.Time `json:"at"`
 }
 
-var restoredKey = resource.Key{Kind: Setting, Name: "restored"}
+// restoredKey is where it is stored.
+func restoredKey() resource.Key { return resource.Key{Kind: Setting, Name: "restored"} }
 
 // LastRestore describes the backup that was restored last; false if there was none.
 func (db *DB) LastRestore() (restored Restored, found bool, err error) {
 	err = db.View(func(r *Reader) error {
-		rec, ok, err := r.Get(restoredKey)
+		rec, ok, err := r.Get(restoredKey())
 		if err != nil || !ok {
 			return err
 		}
 		found = true
 		if err := json.Unmarshal(rec.Data, &restored); err != nil {
-			return fmt.Errorf("stored %s: %w", restoredKey, err)
+			return fmt.Errorf("stored %s: %w", restoredKey(), err)
 		}
 		return nil
 	})
@@ -48,10 +49,10 @@ func (r *replacement) note(tx *bolt.Tx, backup meta) error {
 	if err != nil {
 		return &contentError{err} // a time that has no text: the same on every node
 	}
-	kind, err := tx.Bucket(bucketResources).CreateBucketIfNotExists([]byte(restoredKey.Kind))
+	kind, err := tx.Bucket(bucketResources).CreateBucketIfNotExists([]byte(restoredKey().Kind))
 	if err != nil {
 		return err
 	}
 	s := &stored{created: at.UnixNano(), updated: at.UnixNano(), version: r.entry.Index, data: data}
-	return kind.Put(itemKey(restoredKey), s.encode())
+	return kind.Put(itemKey(restoredKey()), s.encode())
 }
