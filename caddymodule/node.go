@@ -334,7 +334,7 @@ func (n *node) follow(ctx context.Context, follower *gateway.Follower) {
 // Destruct implements [caddy.Destructor]: no configuration uses the node any more. When the process
 // ends, the node is closed last.
 func (n *node) Destruct() error {
-	if leaving.add(n) {
+	if n.closeAtExit() {
 		return nil
 	}
 	return n.close()

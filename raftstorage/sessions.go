@@ -179,14 +179,16 @@ func (l *locker) begin() (*session, error) {
 		if err != nil {
 			return nil, fmt.Errorf("open a session for locks: %w", err)
 		}
-		s := &session{
-			key: key, version: outcome.Results[len(ops)].Version, unused: time.Now(),
-			live: map[string]bool{}, doubtful: map[string]doubt{},
-		}
-		s.ctx, s.end = context.WithCancelCause(l.ctx)
-		s.overdue = time.AfterFunc(time.Until(sent.Add(l.timing.ttl-l.timing.margin)), func() { s.end(errSessionOverdue) })
-		return s, nil
+		return l.began(key, outcome.Results[len(ops)].Version, sent), nil
 	}
+}
+
+// began is a session that was stored when it was asked for at sent, or later.
+func (l *locker) began(key resource.Key, version uint64, sent time.Time) *session {
+	s := &session{key: key, version: version, unused: time.Now(), live: map[string]bool{}, doubtful: map[string]doubt{}}
+	s.ctx, s.end = context.WithCancelCause(l.ctx)
+	s.overdue = time.AfterFunc(time.Until(sent.Add(l.timing.ttl-l.timing.margin)), func() { s.end(errSessionOverdue) })
+	return s
 }
 
 // outdated tells that a command was made of a state that has changed since.

@@ -147,12 +147,11 @@ func reply(w http.ResponseWriter, a answer) {
 
 // lock answers with a lock, and lasts until that is given back or the other process is gone.
 func (s *Server) lock(w http.ResponseWriter, r *http.Request, q question, wait bool) {
-	ok, err := true, error(nil)
+	take := s.storage.TryLock
 	if wait {
-		err = s.storage.Lock(r.Context(), q.Key)
-	} else {
-		ok, err = s.storage.TryLock(r.Context(), q.Key)
+		take = func(ctx context.Context, name string) (bool, error) { return true, s.storage.Lock(ctx, name) }
 	}
+	ok, err := take(r.Context(), q.Key)
 	if err != nil || !ok {
 		a := answer{}
 		if err != nil {
