@@ -355,3 +355,84 @@ func TestACMEChallenges(t *testing.T) {
 		})
 	}
 }
+
+// An order that is under way when the leader dies comes to its end, or another node makes it.
+func TestACMELeaderKilled(t *testing.T) {
+	for what, leads := range map[string]bool{"another node orders": false, "the leader orders": true} {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			testACMELeaderKilled(t, leads)
+		})
+	}
+}
+
+func testACMELeaderKilled(t *testing.T, leads bool) {
+	c := startACME(t, 3, acme.Options{}, "")
+	c.serve(0, "before.test")
+	leader := c.leader()
+	orders := leader
+	if !leads {
+		orders = (leader + 1) % 3
+	}
+	c.acme.DNS.AddDNSARecord("killed.test", []string{c.all[(leader+2)%3].Env()["BIND"]}) // who lives, and does not order
+	asked, killed := make(chan struct{}), make(chan struct{})
+	var first sync.Once
+	c.acme.Refuse(func(name string) (problem *acme.Problem) {
+		first.Do(func() {
+			close(asked)
+			<-killed
+			if leads { // who has asked is gone
+				problem = &acme.Problem{Type: "urn:ietf:params:acme:error:serverInternal", Status: 500, Detail: "gone"}
+			}
+		})
+		return problem
+	})
+	c.all[leader].domain("killed", map[string]any{"patterns": []string{"killed.test"}})
+	answer := make(chan error, 1)
+	go func() {
+		answer <- harness.Await(func() error {
+			_, err := c.all[orders].handshake("killed.test")
+			if err != nil && leads {
+				return nil // as expected
+			}
+			return err
+		})
+	}()
+	select {
+	case <-asked:
+	case <-time.After(harness.Patience):
+		t.Fatal("nobody orders")
+	}
+	if err := c.all[leader].Kill(); err != nil {
+		t.Fatal(err)
+	}
+	close(killed)
+	if err := <-answer; err != nil {
+		t.Errorf("the client of the node that orders: %v", err)
+	}
+	c.served("killed.test")
+	if err := c.all[leader].Start(); err != nil {
+		t.Fatal(err)
+	}
+	c.served("killed.test")
+}
+
+// leader is the node that leads.
+func (c *nodes) leader() int {
+	c.t.Helper()
+	found := -1
+	err := harness.Await(func() error {
+		for i, h := range c.all {
+			a, err := harness.Get(h.Admin + "/dgate/cluster/status")
+			if err == nil && strings.Contains(a.Body, `"role":"leader"`) {
+				found = i
+				return nil
+			}
+		}
+		return errors.New("nobody leads")
+	})
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return found
+}
