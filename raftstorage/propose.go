@@ -56,11 +56,33 @@ func (s *store) propose(ctx context.Context, cmd state.Command) (state.Outcome, 
 	defer s.counter.done(len(data))
 	ctx, cancel := context.WithTimeoutCause(ctx, s.cfg.timing.propose, errors.New("it takes too long"))
 	defer cancel()
+	if cmd.ClusterID == "" {
+		if err := s.waitNamed(ctx); err != nil {
+			return state.Outcome{}, err
+		}
+	}
 	outcome, err := s.submit(ctx, &cmd, data)
 	if err == nil {
 		err = outcome.Err
 	}
 	return outcome, err
+}
+
+// waitNamed waits for the first command of the cluster to be applied here: before it there is not
+// even a namespace that others could refer to.
+func (s *store) waitNamed(ctx context.Context) error {
+	if s.db.ClusterID() != "" {
+		return nil
+	}
+	waiting, cancel := s.whileHopeful(ctx)
+	defer cancel()
+	if err := until(waiting, func() bool { return s.db.ClusterID() != "" || s.stopped() }); err != nil {
+		return s.noLeader(err)
+	}
+	if s.stopped() {
+		return closedError()
+	}
+	return nil
 }
 
 // writable says why this node takes no writes, or nil.
