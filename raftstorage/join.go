@@ -132,7 +132,7 @@ func (s *store) seek(ctx context.Context) string {
 		problems = append(problems, "start one of the nodes without join, or set expect to the number of nodes that begin the cluster")
 	}
 	if len(problems) == 0 {
-		return "the join list has no other server"
+		return "the join list has no other server than this one, whose address is " + own
 	}
 	return strings.Join(problems, "; ")
 }
