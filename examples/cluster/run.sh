@@ -42,6 +42,7 @@ echo "node three: $(curl -sf localhost:8083/hello/ada)"
 
 kill -9 $one
 echo "node one has been killed"
+await curl -sf localhost:8082/hello/bob # it may have been the one that did not have it yet
 echo "node two: $(curl -sf localhost:8082/hello/bob)"
 
 change() { $caddy dgate --admin localhost:2020 route create bye "paths=/bye/{name}" methods=GET modules=hello; }
