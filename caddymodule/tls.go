@@ -148,12 +148,23 @@ func (c *certificates) version(domain resource.Key) uint64 {
 	return d.Version
 }
 
+// storePause is how long to wait after a certificate could not be obtained because the store had no
+// leader or no room: that is no fault of the name.
+const storePause = 10 * time.Second
+
 // failed notes that a certificate could not be obtained.
-func (c *certificates) failed(name, problem, kind string) {
-	domain, err := c.Allow(name)
-	if err == nil {
-		c.log.Failed(name, time.Now(), problem, kind, c.version(domain))
+func (c *certificates) failed(name string, err error) {
+	domain, refused := c.Allow(name)
+	if refused != nil {
+		return
 	}
+	now, version := time.Now(), c.version(domain)
+	if later(err) {
+		c.log.Refused(name, now, err.Error(), now.Add(storePause), version)
+		return
+	}
+	problem, kind := problemOf(err)
+	c.log.Failed(name, now, problem, kind, version)
 }
 
 // storedCertificate tells whether there is a certificate for a name in storage, from any issuer.

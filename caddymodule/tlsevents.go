@@ -44,8 +44,7 @@ func (i issuance) Handle(_ context.Context, event caddy.Event) error {
 		certs.log.Obtained(name)
 	case "cert_failed":
 		err, _ := event.Data["error"].(error)
-		problem, kind := problemOf(err)
-		certs.failed(name, problem, kind)
+		certs.failed(name, err)
 		certs.care.giveUp(name)
 	}
 	return nil

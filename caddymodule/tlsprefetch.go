@@ -141,7 +141,7 @@ func (c *care) obtainOne(ctx context.Context, app *App, config *tls.Config, name
 	}
 	record, ok := c.certs.log.Get(name)
 	if !ok || !time.Now().Before(record.Next) { // nobody has said why
-		c.certs.failed(name, err.Error(), "")
+		c.certs.failed(name, err)
 		record, _ = c.certs.log.Get(name)
 	}
 	c.log().Warn("no certificate in advance", zap.String("name", name), zap.Time("next", record.Next), zap.Error(err))
