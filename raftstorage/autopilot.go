@@ -17,10 +17,10 @@ type patient struct {
 	silent  time.Duration // for how long it has not answered this leader
 }
 
-// dead picks a server that is gone for good, or "". A voter is removed only if a spare takes its
-// place, if at least three voters remain that answer, and if those are most of the voters that
-// remain: an operator can decide more than a program. What does not vote is removed after a
-// longer time, because nothing depends on it.
+// dead picks a server that is gone for good, or "". A voter is removed only if there is a spare for
+// its place, if at least three servers that answer can vote then, and if most of the voters that
+// remain answer until then: an operator can decide more than a program. What does not vote is
+// removed after a longer time, because nothing depends on it.
 func dead(servers []patient, afterVoter, afterOther time.Duration) string {
 	voters, healthy, spares := 0, 0, 0
 	for _, p := range servers {
@@ -41,7 +41,7 @@ func dead(servers []patient, afterVoter, afterOther time.Duration) string {
 		if !p.voter && p.silent > afterOther {
 			return p.id
 		}
-		if p.voter && p.silent > afterVoter && spares > 0 && healthy >= 2 && healthy >= quorum(voters-1) && healthy+spares >= 3 {
+		if p.voter && p.silent > afterVoter && spares > 0 && healthy >= quorum(voters-1) && healthy+spares >= 3 {
 			return p.id
 		}
 	}

@@ -8,7 +8,6 @@ import (
 	"math/rand/v2"
 	"path/filepath"
 	"slices"
-	"sync"
 	"testing"
 
 	"github.com/dgate-io/caddy-dgate/internal/resource"
@@ -16,7 +15,6 @@ import (
 
 // gathering is servers that form a cluster over a network that loses and repeats requests.
 type gathering struct {
-	mu      sync.Mutex
 	rnd     *rand.Rand
 	loss    float64
 	dir     string

@@ -42,7 +42,7 @@ func (s *store) belong(ctx context.Context) {
 		case len(s.servers()) == 0:
 			why := s.seek(ctx)
 			s.setJoining(why)
-			next = pause + rand.N(pause/2+1)
+			next = pause + rand.N(pause/2+1) //nolint:gosec // so that servers do not all ask at once
 			pause = min(2*pause, ms.timing.joinMost)
 		default:
 			s.arrived()
@@ -51,7 +51,7 @@ func (s *store) belong(ctx context.Context) {
 			if l, _ := s.leading.get(); !l.known() || s.db.ClusterID() == "" {
 				next = ms.timing.alone
 			}
-			next += rand.N(next/10 + 1)
+			next += rand.N(next/10 + 1) //nolint:gosec // as above
 		}
 		timer.Reset(next)
 	}

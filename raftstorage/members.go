@@ -5,16 +5,18 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/hashicorp/raft"
+
 	"github.com/dgate-io/caddy-dgate/internal/resource"
 	"github.com/dgate-io/caddy-dgate/internal/state"
 	"github.com/dgate-io/caddy-dgate/raftstorage/peer"
-	"github.com/hashicorp/raft"
 )
 
 // The spans of membership; tests shorten them.
@@ -209,10 +211,7 @@ func (s *store) greet() greeting {
 	defer ms.mu.Unlock()
 	g.Replaced, g.Removed = ms.replaced, ms.removed
 	if g.Leader == g.ID {
-		g.Problems = map[string]string{}
-		for id, problem := range ms.problems {
-			g.Problems[id] = problem
-		}
+		g.Problems = maps.Clone(ms.problems)
 	}
 	return g
 }

@@ -64,9 +64,6 @@ func (s *store) leads() bool {
 	return l.self && m.settled.Load() == l.term
 }
 
-// startMembership begins what keeps this server in its cluster, for as long as its member runs.
-func (m *member) startMembership() { m.loop(m.s.belong) }
-
 // later runs what restarts the member, and so cannot be run by one of its goroutines. The store
 // waits for it when it is closed.
 func (s *store) later(job func()) { s.wg.Go(job) }

@@ -18,13 +18,13 @@ import (
 // commandLevel is what the commands that this version of the program proposes need.
 const commandLevel = 1
 
-var levelKey = resource.Key{Kind: state.Setting, Name: "level"}
+func levelKey() resource.Key { return resource.Key{Kind: state.Setting, Name: "level"} }
 
 // usedLevel is the level that all members agreed on: what is above it must not be proposed.
 func (s *store) usedLevel() int {
 	level := 1
 	_ = s.db.View(func(r *state.Reader) error { // closed: nothing is proposed any more
-		if rec, ok, err := r.Get(levelKey); err == nil && ok {
+		if rec, ok, err := r.Get(levelKey()); err == nil && ok {
 			_ = json.Unmarshal(rec.Data, &level) // we wrote it; else it is 1
 		}
 		return nil
@@ -63,7 +63,7 @@ func (s *store) raiseLevel(ctx context.Context, servers []raft.Server, records m
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.members.timing.change)
 	defer cancel()
-	if _, err := s.propose(ctx, state.Command{Ops: []state.Op{{Key: levelKey, Data: data}}}); err != nil {
+	if _, err := s.propose(ctx, state.Command{Ops: []state.Op{{Key: levelKey(), Data: data}}}); err != nil {
 		return fmt.Errorf("raise the level of the cluster: %w", err)
 	}
 	s.log().Info("all members understand a newer format, which is used from now on", zap.Int("level", common))

@@ -226,7 +226,8 @@ func (s *store) reached(ctx context.Context, id string, candidates []candidate) 
 		}
 		voter, _ := findServer(servers, c.id)
 		wg.Go(func() {
-			in, err := reachRequest{id, string(target.Address)}, error(nil)
+			var err error
+			in := reachRequest{id, string(target.Address)}
 			if voter.ID == s.id() {
 				var g greeting
 				if g, err = s.ask(ctx, in.Address); err == nil && g.ID != id {
