@@ -128,7 +128,10 @@ func (s *store) configure(c *Cluster) error {
 	}
 	if err == nil {
 		if err = s.start(c, next); err == nil {
-			return s.left(was, next, gone)
+			if !gone {
+				s.abandon(was, next)
+			}
+			return nil
 		}
 		err = errors.Join(err, next.leave(was))
 	}
@@ -144,15 +147,11 @@ func (s *store) configure(c *Cluster) error {
 	return errors.Join(err, s.start(old, was))
 }
 
-// left closes the port that is not used any more.
-func (s *store) left(was, next place, gone bool) error {
-	if gone {
-		return nil
-	}
+// abandon closes the port that is not used any more.
+func (s *store) abandon(was, next place) {
 	if err := was.leave(next); err != nil {
 		s.log().Warn("the port of before cannot be closed", zap.Error(err))
 	}
-	return nil
 }
 
 // stopMember lets another member lead and stops raft.

@@ -31,7 +31,7 @@ type guard struct {
 	stall time.Duration // an append that takes longer is a hanging disk
 
 	running atomic.Bool
-	began   atomic.Int64 // when the append that is under way began, in nanoseconds since epoch; 0: none
+	began   atomic.Pointer[time.Time] // when the append that is under way began; nil: none is
 
 	mu       sync.Mutex
 	failures []failure
@@ -75,13 +75,13 @@ func (g *guard) whileWorking(ctx context.Context) (context.Context, context.Canc
 	return ctx, func() { cancel(nil) }
 }
 
-// epoch is what monotonic times are counted from.
-var epoch = time.Now()
-
 // stalled says that the disk hangs or fails for so long that another server should lead.
 func (g *guard) stalled() error {
 	began := g.began.Load()
-	if span := time.Since(epoch) - time.Duration(began); began != 0 && span > g.stall {
+	if began == nil {
+		return nil
+	}
+	if span := time.Since(*began); span > g.stall {
 		return fmt.Errorf("the disk of this server has not taken a change for %s", span.Round(time.Second))
 	}
 	return nil
@@ -186,8 +186,9 @@ func (g *guard) StoreLog(entry *raft.Log) error { return g.StoreLogs([]*raft.Log
 
 // StoreLogs implements raft.LogStore.
 func (g *guard) StoreLogs(entries []*raft.Log) error {
-	g.began.Store(int64(time.Since(epoch)))
-	defer g.began.Store(0)
+	began := time.Now()
+	g.began.Store(&began)
+	defer g.began.Store(nil)
 	err := g.call("write log", func() error { return g.logs.StoreLogs(entries) })
 	if err == nil && g.grown != nil {
 		var size int

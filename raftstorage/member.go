@@ -36,11 +36,11 @@ type member struct {
 
 	ready        chan struct{} // closed when it has led and finished a barrier
 	readyOnce    sync.Once
-	led          atomic.Bool   // has led once, so that raft gets its usual timeouts
-	settled      atomic.Uint64 // the term that this node led and finished a barrier in
-	transferring atomic.Bool   // leadership is being given away
-	stuckSince   atomic.Int64  // when raft began to refuse changes because of that, since epoch; 0: it does not
-	restarting   atomic.Bool   // because of that
+	led          atomic.Bool               // has led once, so that raft gets its usual timeouts
+	settled      atomic.Uint64             // the term that this node led and finished a barrier in
+	transferring atomic.Bool               // leadership is being given away
+	stuckSince   atomic.Pointer[time.Time] // since when raft refuses changes because of that; nil: it does not
+	restarting   atomic.Bool               // because of that
 }
 
 // startMember starts raft. With c nil it is in this process only.

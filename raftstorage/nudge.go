@@ -100,7 +100,6 @@ func (m *member) sendNudge(id raft.ServerID, index uint64) {
 	request := &raft.AppendEntriesRequest{
 		RPCHeader:    raft.RPCHeader{ProtocolVersion: raft.ProtocolVersionMax, ID: []byte(t.self), Addr: self},
 		Term:         term,
-		Leader:       self,
 		PrevLogEntry: index, PrevLogTerm: entry.Term,
 		LeaderCommitIndex: index,
 	}

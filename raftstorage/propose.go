@@ -130,8 +130,8 @@ func (s *store) submit(ctx context.Context, cmd *state.Command, data []byte) (st
 			doubt = cmp.Or(s.storageFailure(), context.Cause(ctx))
 		case !neverApplied(err):
 			doubt = err
-			cancel() // whoever is in doubt waits for the next leader as long as the first time
-			waiting, cancel = s.whileHopeful(ctx)
+			cancel()                              // whoever is in doubt waits for the next leader as long as the first time
+			waiting, cancel = s.whileHopeful(ctx) //nolint:fatcontext // it is of ctx, not of the one before
 		}
 		if ctx.Err() != nil || s.stopped() {
 			return giveUp(err)
@@ -146,14 +146,6 @@ func (s *store) submit(ctx context.Context, cmd *state.Command, data []byte) (st
 // whileHopeful is ctx for as long as a leader is waited for.
 func (s *store) whileHopeful(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeoutCause(ctx, s.cfg.timing.leaderWait, errors.New("none was elected in time"))
-}
-
-// waitLeader waits for a leader, for as long as a proposal may wait.
-func (s *store) waitLeader(ctx context.Context) error {
-	ctx, cancel := s.whileHopeful(ctx)
-	defer cancel()
-	_, err := s.leading.wait(ctx)
-	return err
 }
 
 // tryWith proposes a command once, here or at another server that leads. After an error that is
@@ -281,11 +273,16 @@ func (m *member) try(ctx context.Context, entries [][]byte) (state.Outcome, erro
 // ever; then it is restarted.
 func (m *member) stuck(err error) {
 	if !errors.Is(err, raft.ErrLeadershipTransferInProgress) {
-		m.stuckSince.Store(0)
+		m.stuckSince.Store(nil)
 		return
 	}
-	now := int64(time.Since(epoch))
-	if m.stuckSince.CompareAndSwap(0, now) || time.Duration(now-m.stuckSince.Load()) < 3*m.s.cfg.timing.election {
+	now := time.Now()
+	since := m.stuckSince.Load()
+	if since == nil {
+		m.stuckSince.Store(&now)
+		return
+	}
+	if now.Sub(*since) < 3*m.s.cfg.timing.election {
 		return
 	}
 	if m.restarting.CompareAndSwap(false, true) {

@@ -313,7 +313,8 @@ func TestHalt(t *testing.T) {
 	check(n)
 	stop(t, n)
 	n = start(t, quiet(Config{Dir: dir}))
-	must(t, n.store.waitLeader(t.Context()))
+	_, err := n.store.leading.wait(t.Context())
+	must(t, err)
 	must(t, n.store.member.Load().raft.Barrier(0).Error())
 	check(n)
 }

@@ -70,7 +70,7 @@ func (s *store) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	switch v := result.(type) {
 	case []byte:
-		_, err = w.Write(v)
+		_, err = w.Write(v) //nolint:gosec // members are sent bytes, not pages
 	case io.WriterTo:
 		_, err = v.WriteTo(w)
 	default:
@@ -78,7 +78,7 @@ func (s *store) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		err = json.NewEncoder(w).Encode(v)
 	}
 	if err != nil {
-		panic(http.ErrAbortHandler) // so that nobody takes what was sent for all of it
+		panic(http.ErrAbortHandler) //nolint:forbidigo // net/http asks for it: nobody must take what was sent for all of it
 	}
 }
 
@@ -285,15 +285,15 @@ func (s *store) noLeader(err error) error {
 
 // wireError is an error on its way.
 type wireError struct {
-	Code    resource.Code `json:"code"`
-	Message string        `json:"message"`
-	Fields  []wireField   `json:"fields,omitempty"`
-	Op      *wireOp       `json:"op,omitempty"` // the first one that is wrong
-	Cause   string        `json:"cause,omitempty"`
+	Code    resource.Code    `json:"code"`
+	Message string           `json:"message"`
+	Fields  []wireFieldError `json:"fields,omitempty"`
+	Op      *wireOp          `json:"op,omitempty"` // the first one that is wrong
+	Cause   string           `json:"cause,omitempty"`
 }
 
-// wireField is a field error with what clients are not told.
-type wireField struct {
+// wireFieldError is a field error with what clients are not told.
+type wireFieldError struct {
 	resource.FieldError
 	Sentence string       `json:"sentence,omitempty"`
 	Of       resource.Key `json:"of,omitzero"`
@@ -317,7 +317,7 @@ var causes = map[string]error{
 func toWire(err error) wireError {
 	w := wireError{Code: resource.CodeOf(err), Message: err.Error()}
 	for _, f := range resource.FieldErrors(err) {
-		w.Fields = append(w.Fields, wireField{*f, f.Sentence, f.Of})
+		w.Fields = append(w.Fields, wireFieldError{*f, f.Sentence, f.Of})
 	}
 	for name, cause := range causes {
 		if errors.Is(err, cause) {

@@ -104,12 +104,6 @@ func (s *store) clusterName() string {
 	return DefaultClusterName
 }
 
-// isEmpty tells a server that is in no cluster yet: it has no log, and no state.
-func (s *store) isEmpty() bool {
-	m := s.member.Load()
-	return m == nil || m.raft.LastIndex() == 0 && s.db.Applied() == 0
-}
-
 // setJoining notes why nobody has admitted this node yet; "" when somebody has.
 func (s *store) setJoining(why string) { s.joining.Store(&why) }
 
