@@ -1,29 +1,39 @@
 package cluster
 
 import (
+	"flag"
 	"os"
+	"strconv"
 	"testing"
 
 	"github.com/dgate-io/caddy-dgate/tests/harness"
 )
 
-func TestMain(m *testing.M) { harness.MainWith(m, map[string]func(){"lock-node": lockNode}) }
+func TestMain(m *testing.M) {
+	// As many tests beside each other as there are cores would leave these idle: see [rounds]. The
+	// command line wins.
+	_ = flag.Set("test.parallel", "4")
+	harness.MainWith(m, map[string]func(){"lock-node": lockNode})
+}
 
 // long tells whether the tests are to take their time.
 var long = os.Getenv("DGATE_FAULTS") == "long"
 
-// rounds is how often something is done: few times with all other tests, many in the long form.
+// rounds is how often something is done: few times with all other tests, many in the long form, where
+// DGATE_ROUNDS can say another number. In the short form tests run beside each other: most of what
+// they do is to wait.
 func rounds(t *testing.T, few, many int) int {
 	t.Helper()
 	if long {
+		if n, err := strconv.Atoi(os.Getenv("DGATE_ROUNDS")); err == nil {
+			return n
+		}
 		return many
-	}
-	if os.Getenv("DGATE_FAULTS") == "" {
-		t.Skip("until the cluster stands: DGATE_FAULTS=short")
 	}
 	if testing.Short() {
 		t.Skip("takes seconds")
 	}
+	t.Parallel()
 	return few
 }
 

@@ -38,6 +38,7 @@ type workload struct {
 	t       testing.TB
 	nodes   atomic.Pointer[[]*node] // whom the clients ask
 	pace    time.Duration           // between two requests of a client
+	fresh   int                     // how many of a hundred requests are new documents
 	began   time.Time
 	cancel  context.CancelFunc
 	clients sync.WaitGroup
@@ -65,8 +66,11 @@ var hotKeys = []string{"hot-0", "hot-1", "hot-2", "hot-3"}
 func startWorkload(t testing.TB, nodes []*node, clients int) *workload {
 	t.Helper()
 	w := &workload{
-		t: t, pace: time.Duration(clients) * 5 * time.Millisecond, began: time.Now(),
+		t: t, pace: time.Duration(clients) * 5 * time.Millisecond, fresh: 40, began: time.Now(),
 		documents: map[string]string{}, uncertain: map[string]bool{}, refusals: map[string]int{},
+	}
+	if clients > 10 { // so many at once on the registers are too hard to check
+		w.fresh = 95
 	}
 	w.acked.L = &w.mu
 	w.use(nodes)
@@ -105,6 +109,7 @@ type version struct{ value, tag string }
 // client sends one request after the other.
 func (w *workload) client(ctx context.Context) {
 	s := &session{workload: w, name: w.process(), seen: map[string]version{}}
+	<-time.After(rand.N(w.pace)) // not all at once
 	tick := time.NewTicker(w.pace)
 	defer tick.Stop()
 	for {
@@ -115,12 +120,12 @@ func (w *workload) client(ctx context.Context) {
 		}
 		nodes := *w.nodes.Load()
 		n, key := nodes[rand.IntN(len(nodes))], hotKeys[rand.IntN(len(hotKeys))]
-		switch rand.IntN(10) {
-		case 0, 1, 2, 3:
+		switch chance := rand.IntN(100); {
+		case chance < w.fresh:
 			s.create(n)
-		case 4, 5, 6:
+		case chance%5 < 2:
 			s.read(n, key)
-		case 7:
+		case chance%5 < 3:
 			s.write(n, key)
 		default:
 			s.swap(n, key)
