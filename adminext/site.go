@@ -82,11 +82,18 @@ func (s *Site) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.
 		rep.write(w, 0) // which tells nothing about the store
 		return nil
 	}
-	if !s.open { // and the request is no probe that nobody has looked at
-		r = vouched(r)
-	}
-	s.handler.ServeHTTP(w, r)
+	s.handler.ServeHTTP(w, vouch(r, len(s.sums) > 0 || authenticated(r)))
 	return nil
+}
+
+// authenticated tells whether an authentication handler has found out who sends a request.
+func authenticated(r *http.Request) bool {
+	repl, ok := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
+	if !ok {
+		return false
+	}
+	user, _ := repl.GetString("http.auth.user.id")
+	return user != ""
 }
 
 // refusal is the answer to a request that must not reach the API, nil if it may.

@@ -9,12 +9,12 @@ import (
 	"github.com/dgate-io/caddy-dgate/internal/resource"
 )
 
-// vouchedKey is where a request has that somebody has authenticated it before it came here.
+// vouchedKey is where a request to a site has whether somebody has authenticated it.
 type vouchedKey struct{}
 
-// vouched marks a request as authenticated.
-func vouched(r *http.Request) *http.Request {
-	return r.WithContext(context.WithValue(r.Context(), vouchedKey{}, true))
+// vouch notes whether a request to a site was authenticated before it came here.
+func vouch(r *http.Request, authenticated bool) *http.Request {
+	return r.WithContext(context.WithValue(r.Context(), vouchedKey{}, authenticated))
 }
 
 // clusterToken answers with what another node needs to join, which is a secret. It is the only
@@ -37,11 +37,14 @@ func clusterToken(c *call) (*reply, error) {
 	return rep, nil
 }
 
-// mayHaveSecrets tells whether a request was authenticated, or has certainly come from this
-// machine: over loopback or a unix socket, and through no proxy.
+// mayHaveSecrets tells whether a request was authenticated, or has come to Caddy's admin endpoint
+// from this machine: over loopback or a unix socket, and through no proxy that says so.
 func mayHaveSecrets(r *http.Request) bool {
-	if done, _ := r.Context().Value(vouchedKey{}).(bool); done || r.TLS != nil && len(r.TLS.VerifiedChains) > 0 {
+	if r.TLS != nil && len(r.TLS.VerifiedChains) > 0 {
 		return true
+	}
+	if done, site := r.Context().Value(vouchedKey{}).(bool); site {
+		return done
 	}
 	for _, name := range []string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "Via", "X-Real-Ip"} {
 		if r.Header.Get(name) != "" {

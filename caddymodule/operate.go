@@ -28,15 +28,16 @@ func (o operations) Members(ctx context.Context) ([]adminext.Member, error) {
 		return []adminext.Member{o.self(err.Error())}, nil
 	}
 	self := o.self("it is no member")
-	members := make([]adminext.Member, len(found))
-	for i, m := range found {
-		members[i] = adminext.Member{
+	members := make([]adminext.Member, 0, len(found)+1)
+	for _, m := range found {
+		member := adminext.Member{
 			ID: m.ID, Name: m.Name, Address: m.Address, Role: string(m.Role), Leader: m.Leader, Self: m.Self, Reachable: m.Reachable,
 			Version: m.Version, Applied: m.Applied, Lag: m.Lag, Hash: m.Hash, LastContact: m.LastContact, Storage: m.Storage, Problem: m.Problem,
 		}
 		if m.Self {
-			members[i].Name, members[i].Version = cmp.Or(m.Name, self.Name), cmp.Or(m.Version, self.Version)
+			member.Name, member.Version = cmp.Or(m.Name, self.Name), cmp.Or(m.Version, self.Version)
 		}
+		members = append(members, member)
 	}
 	if !slices.ContainsFunc(members, func(m adminext.Member) bool { return m.Self }) {
 		members = append(members, self)
