@@ -82,7 +82,11 @@ func (o operations) Backup(ctx context.Context, w io.Writer) error {
 // Token implements [adminext.Cluster].
 func (o operations) Token(ctx context.Context) (string, error) {
 	cluster := o.app.cluster
-	if cluster == nil || cluster.Secret == nil {
+	switch {
+	case cluster != nil && cluster.Secret == nil && cluster.Files != nil:
+		return "", resource.Errorf(resource.Conflict, "the nodes of this cluster have certificates of their own in place of a secret, so there is no token: "+
+			"a new node needs a certificate of the same authority in tls, the same encryption_key, and join")
+	case cluster == nil || cluster.Secret == nil:
 		return "", resource.Errorf(resource.Conflict, noSecret)
 	}
 	token := peer.Token{Cluster: clusterName(cluster), Secret: cluster.Secret.Text()}
