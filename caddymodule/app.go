@@ -5,7 +5,6 @@ package caddymodule
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -15,7 +14,6 @@ import (
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
-	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
 
 	"github.com/dgate-io/caddy-dgate/adminext"
@@ -109,8 +107,7 @@ type App struct {
 	cluster  *raftstorage.Cluster   // as Cluster says; nil for a node on its own
 	allowed  []resource.HostPattern // of AllowedDomains
 	objects  manifest.Resources     // of the resource files
-	servers  []*caddyhttp.Server    // that have a dgate handler and TLS
-	watched  []*tls.Config          // of those servers
+	servers  []*tlsServer           // that have a dgate handler and TLS
 
 	background sync.WaitGroup
 	stop       context.CancelFunc // ends what runs in the background; nil if nothing does

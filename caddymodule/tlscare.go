@@ -32,13 +32,13 @@ type care struct {
 	warned map[resource.Key]time.Time // when; only the goroutine that watches
 
 	mu      sync.Mutex
-	running map[string]map[*func()]bool // by name: what ends handshakes that wait for a certificate
+	waiting map[string][]chan struct{} // by name: closed when its certificate could not be obtained
 }
 
 func newCare(certs *certificates, locks locks, log func() *zap.Logger) *care {
 	return &care{
 		certs: certs, locks: locks, log: log, began: make(chan struct{}, 1),
-		warned: map[resource.Key]time.Time{}, running: map[string]map[*func()]bool{},
+		warned: map[resource.Key]time.Time{}, waiting: map[string][]chan struct{}{},
 	}
 }
 

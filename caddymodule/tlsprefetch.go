@@ -43,7 +43,7 @@ func (c *care) prefetch(ctx context.Context) {
 		}
 		due, next := c.due(ctx, app, there, time.Now())
 		if len(due) > 0 {
-			next = c.obtain(ctx, app, due)
+			next = c.obtainAll(ctx, app, due)
 		}
 		timer.Reset(next)
 	}
@@ -86,9 +86,9 @@ func (c *certificates) prefetched() []string {
 	return names
 }
 
-// obtain obtains certificates, if no other node is doing that. It gives the time until there is more
+// obtainAll obtains certificates, if no other node is doing that. It gives the time until there is more
 // to do.
-func (c *care) obtain(ctx context.Context, app *App, due []string) (next time.Duration) {
+func (c *care) obtainAll(ctx context.Context, app *App, due []string) (next time.Duration) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	asking, asked := context.WithTimeout(ctx, tlsTimeout)

@@ -2,9 +2,11 @@ package caddymodule
 
 import (
 	"bytes"
-	"context"
 	"crypto/tls"
+	"errors"
+	"fmt"
 	"slices"
+	"sync"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -15,13 +17,20 @@ import (
 func init() { caddy.RegisterModule(new(handshakes)) }
 
 // handshakes is how the app comes to the TLS settings of the servers that have a dgate handler, see
-// [handlers.Gateway]. It is for nobody's configuration: the handler puts it there, because this is
-// the one module that Caddy loads when those settings are complete and not yet in use.
-type handshakes struct{ app *App }
+// [handlers.Gateway]. It is for nobody's configuration: the handler puts it there, because every
+// handshake passes here when those settings are complete, and before it reads them.
+type handshakes struct{ server *tlsServer }
+
+// tlsServer is a server that has a dgate handler and TLS.
+type tlsServer struct {
+	*caddyhttp.Server
+	app     *App
+	watched sync.Once
+}
 
 // CaddyModule implements [caddy.Module].
 func (*handshakes) CaddyModule() caddy.ModuleInfo {
-	return caddy.ModuleInfo{ID: "tls.context.dgate", New: func() caddy.Module { return new(handshakes) }}
+	return caddy.ModuleInfo{ID: "tls.handshake_match.dgate", New: func() caddy.Module { return new(handshakes) }}
 }
 
 // Provision implements [caddy.Provisioner].
@@ -34,65 +43,91 @@ func (h *handshakes) Provision(ctx caddy.Context) error {
 	if err != nil {
 		return err
 	}
-	h.app = app
-	for _, policy := range server.TLSConnPolicies {
-		if config := policy.TLSConfig; config != nil && config.GetCertificate != nil && !slices.Contains(app.watched, config) {
-			config.GetCertificate = app.watch(config.GetCertificate)
-			app.watched = append(app.watched, config)
+	for _, known := range app.servers {
+		if known.Server == server {
+			h.server = known
+			return nil
 		}
 	}
-	if !slices.Contains(app.servers, server) {
-		app.servers = append(app.servers, server)
-	}
+	h.server = &tlsServer{Server: server, app: app}
+	app.servers = append(app.servers, h.server)
 	return nil
 }
 
-// HandshakeContext implements [caddytls.HandshakeContext]. A handshake that waits for a new certificate
-// because of a domain ends when that cannot be obtained: Caddy would have the client wait while it
-// tries again and again, for minutes.
-func (h *handshakes) HandshakeContext(hello *tls.ClientHelloInfo) (context.Context, error) {
-	ctx := hello.Context()
-	if h.app == nil {
-		return ctx, nil
+// Match implements [caddytls.ConnectionMatcher]. It is true.
+func (h *handshakes) Match(*tls.ClientHelloInfo) bool {
+	if h.server != nil {
+		h.server.watched.Do(h.server.watch)
 	}
-	name, certs := nameOf(hello), h.app.node.certs
-	if record, _ := certs.log.Get(name); record.Leaf != nil {
-		return ctx, nil
-	}
-	if _, err := certs.Allow(name); err != nil {
-		return ctx, nil
-	}
-	return certs.care.waiting(ctx, name), nil
+	return true
 }
 
-// waiting gives a context for a handshake that may wait for a certificate for a name.
-func (c *care) waiting(ctx context.Context, name string) context.Context {
-	ending, cancel := context.WithCancel(ctx)
-	end := func() { cancel() }
-	c.mu.Lock()
-	if c.running[name] == nil {
-		c.running[name] = map[*func()]bool{}
-	}
-	c.running[name][&end] = true
-	c.mu.Unlock()
-	context.AfterFunc(ctx, func() { // when the handshake is over
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		if delete(c.running[name], &end); len(c.running[name]) == 0 {
-			delete(c.running, name)
+// watch has the app see which certificates the server serves.
+func (s *tlsServer) watch() {
+	for _, policy := range s.TLSConnPolicies {
+		if config := policy.TLSConfig; config != nil && config.GetCertificate != nil {
+			config.GetCertificate = s.app.watch(config.GetCertificate)
 		}
-		cancel()
-	})
-	return ending
+	}
+}
+
+// errGivenUp ends a handshake.
+var errGivenUp = errors.New("the certificate could not be obtained")
+
+// obtain asks next for the certificate of a name, which may have to be obtained first. It ends when that
+// has failed: Caddy would have the client wait while it tries again and again, for minutes. It gives up
+// too then, as the handshake that it is for has ended.
+func (c *care) obtain(hello *tls.ClientHelloInfo, name string, next func(*tls.ClientHelloInfo) (*tls.Certificate, error)) (*tls.Certificate, error) {
+	failed := make(chan struct{})
+	c.await(name, failed)
+	defer c.forget(name, failed)
+	type answer struct {
+		cert *tls.Certificate
+		err  error
+	}
+	done := make(chan answer, 1)
+	go func() {
+		a := answer{err: errGivenUp}
+		defer func() {
+			if r := recover(); r != nil { // as the HTTP server does
+				a.err = fmt.Errorf("panic: %v", r)
+			}
+			done <- a
+		}()
+		a.cert, a.err = next(hello)
+	}()
+	select {
+	case a := <-done:
+		return a.cert, a.err
+	case <-failed:
+		return nil, errGivenUp
+	}
+}
+
+// await has failed closed when a certificate for a name could not be obtained.
+func (c *care) await(name string, failed chan struct{}) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.waiting[name] = append(c.waiting[name], failed)
+}
+
+func (c *care) forget(name string, failed chan struct{}) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	rest := slices.DeleteFunc(c.waiting[name], func(other chan struct{}) bool { return other == failed })
+	if c.waiting[name] = rest; len(rest) == 0 {
+		delete(c.waiting, name)
+	}
 }
 
 // giveUp ends the handshakes that wait for a certificate for a name.
 func (c *care) giveUp(name string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for end := range c.running[name] {
-		(*end)()
+	for _, failed := range c.waiting[name] {
+		close(failed)
 	}
+	delete(c.waiting, name)
 }
 
 // watch has a certificate of its own served for a name that Caddy still has an obtained one in
@@ -109,7 +144,13 @@ func (a *App) watch(next func(*tls.ClientHelloInfo) (*tls.Certificate, error)) f
 				return own, nil
 			}
 		}
-		cert, err := next(hello)
+		var cert *tls.Certificate
+		var err error
+		if record, _ := certs.log.Get(name); record.Leaf == nil && certs.allows(name) {
+			cert, err = certs.care.obtain(hello, name, next)
+		} else {
+			cert, err = next(hello)
+		}
 		if err == nil && certs.WasGranted(name) {
 			certs.served(name, cert)
 		}
@@ -132,7 +173,13 @@ func (c *certificates) served(name string, cert *tls.Certificate) {
 	c.log.Served(name, cert.Leaf)
 }
 
+// allows tells whether a domain allows a certificate for a name.
+func (c *certificates) allows(name string) bool {
+	_, err := c.Allow(name)
+	return err == nil
+}
+
 var (
-	_ caddy.Provisioner         = (*handshakes)(nil)
-	_ caddytls.HandshakeContext = (*handshakes)(nil)
+	_ caddy.Provisioner          = (*handshakes)(nil)
+	_ caddytls.ConnectionMatcher = (*handshakes)(nil)
 )
