@@ -11,14 +11,18 @@ import (
 	"go.uber.org/zap/zapcore"
 )
 
-// logger gives raft's messages to zap: warnings and errors, the rest is dropped.
+// logger gives raft's messages to zap: warnings and errors, the rest is dropped. A message about the
+// same server, or about none, comes at most every 10 s, and says then how often it was left out.
 type logger struct {
-	to   func() *zap.Logger
-	name string
-	args []any
+	to    func() *zap.Logger
+	name  string
+	args  []any
+	quiet *silence
 }
 
-func newLogger(to func() *zap.Logger) hclog.Logger { return &logger{to: to, name: "raft"} }
+func newLogger(to func() *zap.Logger) hclog.Logger {
+	return &logger{to: to, name: "raft", quiet: &silence{}}
+}
 
 // routine messages are warnings to raft, but are part of every start.
 var routine = map[string]bool{
@@ -35,10 +39,32 @@ func (l *logger) Log(level hclog.Level, msg string, args ...any) {
 	if level >= hclog.Error {
 		at = zapcore.ErrorLevel
 	}
-	if entry := l.to().Check(at, msg); entry != nil {
-		entry.LoggerName += suffix(entry.LoggerName, l.name)
-		entry.Write(fields(append(slices.Clip(l.args), args...))...)
+	entry := l.to().Check(at, msg)
+	if entry == nil {
+		return
 	}
+	args = append(slices.Clip(l.args), args...)
+	repeated, ok := l.quiet.pass(msg + about(args))
+	if !ok {
+		return
+	}
+	if repeated > 0 {
+		args = append(args, "left_out", repeated)
+	}
+	entry.LoggerName += suffix(entry.LoggerName, l.name)
+	entry.Write(fields(args)...)
+}
+
+// about is the server that a message is about: raft names it first.
+func about(args []any) string {
+	if len(args) < 2 {
+		return ""
+	}
+	switch name := fmt.Sprint(args[0]); name {
+	case "peer", "target", "server-id", "from":
+		return " " + fmt.Sprint(args[1])
+	}
+	return ""
 }
 
 func suffix(name, add string) string {
@@ -88,16 +114,16 @@ func (l *logger) ImpliedArgs() []any { return l.args }
 
 // With implements hclog.Logger.
 func (l *logger) With(args ...any) hclog.Logger {
-	return &logger{l.to, l.name, append(slices.Clip(l.args), args...)}
+	return &logger{l.to, l.name, append(slices.Clip(l.args), args...), l.quiet}
 }
 
 // Named implements hclog.Logger.
 func (l *logger) Named(name string) hclog.Logger {
-	return &logger{l.to, l.name + "." + name, l.args}
+	return &logger{l.to, l.name + "." + name, l.args, l.quiet}
 }
 
 // ResetNamed implements hclog.Logger.
-func (l *logger) ResetNamed(name string) hclog.Logger { return &logger{l.to, name, l.args} }
+func (l *logger) ResetNamed(name string) hclog.Logger { return &logger{l.to, name, l.args, l.quiet} }
 
 // StandardLogger implements hclog.Logger.
 func (l *logger) StandardLogger(*hclog.StandardLoggerOptions) *log.Logger {

@@ -3,6 +3,8 @@ package raftstorage
 import (
 	"errors"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/hashicorp/go-hclog"
@@ -32,4 +34,26 @@ func TestLogger(t *testing.T) {
 	if first.Len() != 0 || second.Len() != 1 {
 		t.Errorf("after a reload: %d messages to the old one, %d to the new one", first.Len(), second.Len())
 	}
+}
+
+// TestLoggerIsNotFlooded repeats what raft repeats while a server is down.
+func TestLoggerIsNotFlooded(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		core, seen := observer.New(zapcore.DebugLevel)
+		l := newLogger(func() *zap.Logger { return zap.New(core) })
+		for range 100 {
+			for _, peer := range []string{"a", "b"} {
+				l.Error("failed to appendEntries to", "peer", peer, "error", errors.New("refused"))
+			}
+			time.Sleep(time.Second / 5)
+		}
+		got := seen.TakeAll()
+		if len(got) != 4 {
+			t.Fatalf("%d messages in 20 s about two servers: %v", len(got), got)
+		}
+		if n := got[2].ContextMap()["left_out"]; n != int64(49) {
+			t.Errorf("the second message about a server says that %v were left out", n)
+		}
+	})
 }

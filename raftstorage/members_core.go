@@ -117,5 +117,8 @@ func (s *store) leadAlone(ctx context.Context) {
 
 // refused is told when a server of another cluster calls raft.
 func (s *store) refused(err error) {
+	if _, ok := s.strangers.pass(""); !ok {
+		return
+	}
 	s.log().Warn("a server of another cluster was refused; if this cluster was recovered, delete the data directory of that server and let it join", zap.Error(err))
 }

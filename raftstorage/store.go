@@ -47,6 +47,7 @@ type store struct {
 	diverged  atomic.Pointer[string]
 	keeping   sync.Mutex             // held while the copy of the cluster's id is written
 	keptID    atomic.Pointer[string] // the id of the cluster that there is a copy of
+	strangers silence                // about servers of other clusters
 	serving   atomic.Bool            // requests of other members are answered
 	stop      chan struct{}          // closed when everything must end, whatever it waits for
 	stopOnce  sync.Once
