@@ -23,6 +23,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -288,10 +289,14 @@ func (s *Server) serveOCSP(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(data)
 }
 
-// udpAddr is an address that the system has given out.
+// servers counts the servers of this process.
+var servers atomic.Int32 //nolint:gochecknoglobals // so that each has an address of its own
+
+// udpAddr is an address that the system has given out, and that no other server of this process has.
 func udpAddr(tb testing.TB) string {
 	tb.Helper()
-	conn, err := new(net.ListenConfig).ListenPacket(tb.Context(), "udp", "127.0.0.1:0")
+	host := fmt.Sprintf("127.1.%d.%d", os.Getpid()%256, servers.Add(1))
+	conn, err := new(net.ListenConfig).ListenPacket(tb.Context(), "udp", net.JoinHostPort(host, "0"))
 	if err != nil {
 		tb.Fatal(err)
 	}
