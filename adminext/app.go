@@ -69,7 +69,7 @@ type Status struct {
 	Applied uint64 `json:"applied"`
 	// Hash is equal on all nodes that have applied the same entries.
 	Hash string `json:"hash"`
-	// FaultTolerance is how many voters can fail before changes are impossible.
+	// FaultTolerance is how many more voters can fail now before changes are impossible.
 	FaultTolerance int `json:"faultTolerance"`
 	// Table is what requests are served from.
 	Table TableStatus `json:"table"`

@@ -103,8 +103,24 @@ func (c *call) fullStatus() (Status, error) {
 	if status.Members, err = c.members(); err != nil {
 		return Status{}, err
 	}
+	status.FaultTolerance = tolerance(status.Members)
 	status.Next = next(status)
 	return status, nil
+}
+
+// tolerance is how many more voters can fail now, which is less while some are unreachable.
+func tolerance(members []Member) int {
+	voters, reachable := 0, 0
+	for _, m := range members {
+		if m.Role != "voter" {
+			continue
+		}
+		voters++
+		if m.Reachable {
+			reachable++
+		}
+	}
+	return max(reachable-(voters/2+1), 0)
 }
 
 func (c *call) members() ([]Member, error) {
