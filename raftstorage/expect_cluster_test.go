@@ -90,6 +90,9 @@ func TestExpectedServersFormOneCluster(t *testing.T) {
 func TestTooFewServersFormNone(t *testing.T) {
 	t.Parallel()
 	c := starters(t, 2, 3)
+	for _, cfg := range c.cfgs {
+		cfg.timing.leaderWait = 300 * time.Millisecond
+	}
 	c.openAll(0)
 	c.eventually("wait for a third", func() bool {
 		return slices.ContainsFunc(c.nodes, func(n *Node) bool {
