@@ -116,7 +116,11 @@ func (w *Writer) Apply(ctx context.Context, changes ...Change) (Results, error) 
 	for n := 1; ; n++ {
 		a := w.attempt(changes)
 		results, err := a.run(ctx)
-		if n == maxAttempts || !a.outdated(err) && (n > 1 || !a.behind(ctx, err)) {
+		again := a.outdated(err)
+		if !again && n == 1 {
+			again, err = a.behind(ctx, err)
+		}
+		if n == maxAttempts || !again {
 			return results, err
 		}
 	}
@@ -147,15 +151,27 @@ func (a *attempt) outdated(err error) bool {
 const catchUpTime = 2 * time.Second
 
 // behind tells that the attempt failed because of what this node has or has not, and that it has
-// everything now: somebody who created a service on one node creates its route on another.
-func (a *attempt) behind(ctx context.Context, err error) bool {
+// everything now: somebody who created a service on one node creates its route on another. Otherwise
+// it gives the error to answer. If nobody can tell what was agreed on, mistakes are answered as this
+// node sees them, but not that a condition does not hold: who asks for that relies on the answer.
+func (a *attempt) behind(ctx context.Context, err error) (again bool, answer error) {
 	f, ok := a.writer.Store.(follower)
-	if !ok || err == nil || a.flawed || a.agreed || !slices.Contains(ofState, resource.CodeOf(err)) || f.Leads() {
-		return false
+	if !ok || err == nil || a.flawed || a.agreed || !slices.Contains(ofState, resource.CodeOf(err)) {
+		return false, err
+	}
+	condition := resource.CodeOf(err) == resource.PreconditionFailed
+	if !condition && f.Leads() { // one that leads no more and does not know it yet may say so, too
+		return false, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, catchUpTime)
 	defer cancel()
-	return f.Barrier(ctx) == nil
+	switch barrier := f.Barrier(ctx); {
+	case barrier == nil:
+		return true, nil
+	case condition:
+		return false, &resource.Error{Code: resource.NoLeader, Message: "nothing was changed: there is no leader that could tell whether the condition holds", Err: barrier}
+	}
+	return false, err
 }
 
 // ofState are the codes of refusals that depend on what is stored.

@@ -254,23 +254,30 @@ func TestBehind(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	always, exists := state.Condition{}, state.Condition{Mode: state.Present}
 	tests := map[string]struct {
 		obj      resource.Object
+		cond     state.Condition
 		leads    bool
 		err      error
 		barriers int
 		want     resource.Code // "" for none
 	}{
-		"a follower looks again":      {route("/"), false, nil, 1, ""},
-		"a leader knows":              {route("/"), true, nil, 0, resource.ValidationFailed},
-		"nobody can tell":             {route("/"), false, errors.New("no leader"), 1, resource.ValidationFailed},
-		"wrong whatever there may be": {route(), false, nil, 0, resource.ValidationFailed},
+		"a follower looks again":             {route("/"), always, false, nil, 1, ""},
+		"a leader knows":                     {route("/"), always, true, nil, 0, resource.ValidationFailed},
+		"nobody can tell":                    {route("/"), always, false, errors.New("no leader"), 1, resource.ValidationFailed},
+		"wrong whatever there may be":        {route(), always, false, nil, 0, resource.ValidationFailed},
+		"a condition holds":                  {service("s", "http://b"), exists, false, nil, 1, ""},
+		"a condition does not hold":          {service("t", "http://b"), exists, false, nil, 1, resource.PreconditionFailed},
+		"a leader asks whether it leads":     {service("t", "http://b"), exists, true, nil, 1, resource.PreconditionFailed},
+		"nobody can tell about a condition":  {service("t", "http://b"), exists, false, errors.New("cut off"), 1, resource.NoLeader},
+		"nor a leader that is none any more": {service("t", "http://b"), exists, true, errors.New("cut off"), 1, resource.NoLeader},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			b := &behind{Store: changetest.New(t), leads: tt.leads, pending: []state.Op{op}, err: tt.err}
 			w := change.Writer{Store: b}
-			_, err := w.Put(t.Context(), tt.obj, state.Condition{})
+			_, err := w.Put(t.Context(), tt.obj, tt.cond)
 			if (err == nil) != (tt.want == "") || err != nil && resource.CodeOf(err) != tt.want {
 				t.Errorf("got %v", err)
 			}
