@@ -36,12 +36,15 @@ func (f *fsm) ApplyBatch(logs []*raft.Log) []any {
 	f.m.guard.retry("write state", func() error {
 		for _, o := range f.m.s.db.Apply(entries[len(outcomes):]) {
 			if storage := new(state.StorageError); errors.As(o.Err, &storage) {
+				now := time.Now()
+				f.m.guard.blocked.CompareAndSwap(nil, &now)
 				return storage // and so are all after it
 			}
 			outcomes = append(outcomes, o)
 		}
 		return nil
 	})
+	f.m.guard.blocked.Store(nil)
 	if err := f.m.s.db.Halted(); err != nil && !haltedBefore {
 		f.m.s.log().Error("this node is read-only from now on and needs a newer version of the program", zap.Error(err))
 	}

@@ -32,6 +32,7 @@ type guard struct {
 
 	running atomic.Bool
 	began   atomic.Pointer[time.Time] // when the append that is under way began; nil: none is
+	blocked atomic.Pointer[time.Time] // since when the state cannot be written; nil: it can
 
 	mu       sync.Mutex
 	failures []failure
@@ -77,12 +78,13 @@ func (g *guard) whileWorking(ctx context.Context) (context.Context, context.Canc
 
 // stalled says that the disk hangs or fails for so long that another server should lead.
 func (g *guard) stalled() error {
-	began := g.began.Load()
-	if began == nil {
-		return nil
-	}
-	if span := time.Since(*began); span > g.stall {
-		return fmt.Errorf("the disk of this server has not taken a change for %s", span.Round(time.Second))
+	for _, since := range []*time.Time{g.began.Load(), g.blocked.Load()} {
+		if since == nil {
+			continue
+		}
+		if span := time.Since(*since); span > g.stall {
+			return fmt.Errorf("the disk of this server has not taken a change for %s", span.Round(time.Second))
+		}
 	}
 	return nil
 }
