@@ -368,13 +368,14 @@ func TestACMELeaderKilled(t *testing.T) {
 
 func testACMELeaderKilled(t *testing.T, leads bool) {
 	c := startACME(t, 3, acme.Options{}, "")
+	name := fmt.Sprintf("killed-%v.test", leads)
 	c.serve(0, "before.test")
 	leader := c.leader()
 	orders := leader
 	if !leads {
 		orders = (leader + 1) % 3
 	}
-	c.acme.DNS.AddDNSARecord("killed.test", []string{c.all[(leader+2)%3].Env()["BIND"]}) // who lives, and does not order
+	c.acme.DNS.AddDNSARecord(name, []string{c.all[(leader+2)%3].Env()["BIND"]}) // who lives, and does not order
 	asked, killed := make(chan struct{}), make(chan struct{})
 	var first sync.Once
 	c.acme.Refuse(func(name string) (problem *acme.Problem) {
@@ -387,11 +388,11 @@ func testACMELeaderKilled(t *testing.T, leads bool) {
 		})
 		return problem
 	})
-	c.all[leader].domain("killed", map[string]any{"patterns": []string{"killed.test"}})
+	c.all[leader].domain("killed", map[string]any{"patterns": []string{name}})
 	answer := make(chan error, 1)
 	go func() {
 		answer <- harness.Await(func() error {
-			_, err := c.all[orders].handshake("killed.test")
+			_, err := c.all[orders].handshake(name)
 			if err != nil && leads {
 				return nil // as expected
 			}
@@ -410,11 +411,11 @@ func testACMELeaderKilled(t *testing.T, leads bool) {
 	if err := <-answer; err != nil {
 		t.Errorf("the client of the node that orders: %v", err)
 	}
-	c.served("killed.test")
+	c.served(name)
 	if err := c.all[leader].Start(); err != nil {
 		t.Fatal(err)
 	}
-	c.served("killed.test")
+	c.served(name)
 }
 
 // leader is the node that leads.

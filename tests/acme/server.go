@@ -23,7 +23,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -52,7 +51,8 @@ type Options struct {
 type Server struct {
 	// URL is that of the directory, and RootFile has the certificate of the server.
 	URL, RootFile string
-	// DNS has the addresses of names; 127.0.0.1 for those that nothing else was said of.
+	// DNS has the addresses of names; 127.0.0.1 for those that nothing else was said of. All servers of a
+	// process have the same.
 	DNS *challtestsrv.ChallSrv
 
 	issuer *x509.Certificate // signs what is issued
@@ -99,15 +99,11 @@ func Start(tb testing.TB, o Options) *Server {
 	tb.Helper()
 	s := &Server{orders: map[string]int{}, revoked: map[string]bool{}}
 	quiet := log.New(io.Discard, "", 0)
-	dns := udpAddr(tb)
+	var address string
 	var err error
-	if s.DNS, err = challtestsrv.New(challtestsrv.Config{Log: quiet, DNSAddrs: []string{dns}}); err != nil {
+	if s.DNS, address, err = startDNS(); err != nil {
 		tb.Fatal(err)
 	}
-	s.DNS.SetDefaultDNSIPv4("127.0.0.1")
-	s.DNS.SetDefaultDNSIPv6("")
-	go s.DNS.Run()
-	tb.Cleanup(s.DNS.Shutdown)
 
 	responder := httptest.NewServer(http.HandlerFunc(s.serveOCSP))
 	tb.Cleanup(responder.Close)
@@ -118,7 +114,7 @@ func Start(tb testing.TB, o Options) *Server {
 	})
 	s.issuer = authority.GetIntermediateCert(0).Cert
 	s.signer = authority
-	front := wfe.New(quiet, store, va.New(quiet, o.HTTPPort, o.TLSPort, false, dns, store), authority, []string{"acme.test"}, false, false, 0, 0)
+	front := wfe.New(quiet, store, va.New(quiet, o.HTTPPort, o.TLSPort, false, address, store), authority, []string{"acme.test"}, false, false, 0, 0)
 	restore()
 	server := httptest.NewUnstartedServer(s.count(front.Handler(), o.NoARI))
 	server.Config.ErrorLog = quiet
@@ -289,19 +285,32 @@ func (s *Server) serveOCSP(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(data)
 }
 
-// servers counts the servers of this process.
-var servers atomic.Int32 //nolint:gochecknoglobals // so that each has an address of its own
+// dns is the one DNS of this process: its library has only one handler, whatever one starts.
+var dns struct { //nolint:gochecknoglobals // as it says
+	once    sync.Once
+	server  *challtestsrv.ChallSrv
+	address string
+	err     error
+}
 
-// udpAddr is an address that the system has given out, and that no other server of this process has.
-func udpAddr(tb testing.TB) string {
-	tb.Helper()
-	host := fmt.Sprintf("127.1.%d.%d", os.Getpid()%256, servers.Add(1))
-	conn, err := new(net.ListenConfig).ListenPacket(tb.Context(), "udp", net.JoinHostPort(host, "0"))
-	if err != nil {
-		tb.Fatal(err)
-	}
-	defer conn.Close() //nolint:errcheck // it was only to find a port
-	return conn.LocalAddr().String()
+// startDNS starts it, when it is first needed, for as long as the process runs.
+func startDNS() (*challtestsrv.ChallSrv, string, error) {
+	dns.once.Do(func() {
+		conn, err := net.ListenPacket("udp", "127.0.0.1:0") //nolint:noctx // only to find a port
+		if err != nil {
+			dns.err = err
+			return
+		}
+		dns.address = conn.LocalAddr().String()
+		_ = conn.Close()
+		dns.server, dns.err = challtestsrv.New(challtestsrv.Config{Log: log.New(io.Discard, "", 0), DNSAddrs: []string{dns.address}})
+		if dns.err == nil {
+			dns.server.SetDefaultDNSIPv4("127.0.0.1")
+			dns.server.SetDefaultDNSIPv6("")
+			go dns.server.Run()
+		}
+	})
+	return dns.server, dns.address, dns.err
 }
 
 // selfSigned is a certificate for this machine.
