@@ -81,6 +81,9 @@ type Status struct {
 	Removed bool `json:"removed,omitempty"`
 	// Superseded tells that another process has the same identity, and was started later.
 	Superseded bool `json:"superseded,omitempty"`
+	// Elsewhere says that the cluster was recovered without this node, and goes on under another id,
+	// empty if it does not.
+	Elsewhere string `json:"elsewhere,omitempty"`
 	// Diverged says how the node's data differ from the leader's, empty if they do not.
 	Diverged string `json:"diverged,omitempty"`
 	// Halted says why the node applies no changes any more, empty if it does.

@@ -53,6 +53,8 @@ type Member struct {
 	Self bool `json:"self"`
 	// Reachable is whether the node has answered the one that was asked.
 	Reachable bool `json:"reachable"`
+	// ClusterID is set if the node is in another cluster by now than the one that was asked.
+	ClusterID string `json:"clusterId,omitempty"`
 	// Version is that of DGate on the node.
 	Version string `json:"version"`
 	// Applied is the last entry that the node has applied.

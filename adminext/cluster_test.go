@@ -175,6 +175,19 @@ func TestNext(t *testing.T) {
 			g.Role, g.Reachable, g.Problem = "nonvoter", true, "it catches up"
 			s.Members = append(s.Members, g)
 		}), []string{"three (10.0.0.3:7373): it catches up"}},
+		"recovered without us": {with(func(s *adminext.Status) {
+			there := gone
+			there.ClusterID, s.ClusterID, s.Leader = "new", "old", ""
+			s.Members = []adminext.Member{self, gone, there}
+		}), []string{
+			"this node is in cluster old, which has no leader, and others are in a cluster that was recovered without it, new: to join them, stop Caddy here, give it an empty data_dir, and start it again with join 10.0.0.3:7373",
+			"three (10.0.0.3:7373) is unreachable",
+		}},
+		"recovered beside us": {with(func(s *adminext.Status) {
+			there := gone
+			there.ClusterID, s.ClusterID = "new", "old"
+			s.Members = append(s.Members, there)
+		}), []string{"three (10.0.0.3:7373) is in cluster new now, and this node in cluster old: if old is the right one"}},
 		"secrets are unusable": {with(func(s *adminext.Status) { s.Members, s.Secrets = append(s.Members, second), "no key fits" }), []string{"secrets cannot be read here: no key fits"}},
 	}
 	for name, tt := range tests {

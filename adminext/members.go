@@ -2,6 +2,7 @@ package adminext
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -19,6 +20,9 @@ func next(s Status) []string {
 		add("this node was removed from the cluster and serves what it knew then: stop it; to take it back, start it with an empty data_dir and with join")
 	case s.Joining != "":
 		add("this node is in no cluster yet and goes on trying: %s", s.Joining)
+	case s.Leader == "" && moved(s) != "":
+		add("this node is in cluster %s, which has no leader, and others are in a cluster that was recovered without it, %s: to join them, stop Caddy here, give it an empty data_dir, and start it again with join %s; what only this node had is gone then",
+			s.ClusterID, moved(s), movedTo(s))
 	}
 	if s.Diverged != "" {
 		add("this node has other data than the leader and fetches it anew: %s; please report it as a bug, with the logs of both", s.Diverged)
@@ -64,7 +68,7 @@ func nextOfCluster(s Status) []string {
 			versions[m.Version] = true
 		}
 	}
-	if s.Leader == "" && voters > 0 {
+	if s.Leader == "" && voters > 0 && moved(s) == "" {
 		if quorum := voters/2 + 1; reachable < quorum {
 			add("%d of %d voters answer, and %d must for changes to be possible: start the others; if they are lost for good, make a new cluster of this node: dgate-cli cluster recover --yes", reachable, voters, quorum)
 		} else {
@@ -74,6 +78,12 @@ func nextOfCluster(s Status) []string {
 	for _, m := range s.Members {
 		name := called(m)
 		switch {
+		case m.ClusterID != "":
+			if s.Leader != "" {
+				add("%s is in cluster %s now, and this node in cluster %s: if %s is the right one, on it: an empty data_dir, and join %s; before, dgate-cli cluster remove %s",
+					name, m.ClusterID, s.ClusterID, s.ClusterID, addressOf(s), m.ID)
+			}
+			continue
 		case !m.Self && !m.Reachable:
 			add("%s is unreachable: start it, or if it is lost: dgate-cli cluster remove %s", name, m.ID)
 			continue
@@ -97,6 +107,22 @@ func nextOfCluster(s Status) []string {
 		add("no node may fail: add one more voter (on it: the same cluster block with join %s)", addressOf(s))
 	}
 	return todo
+}
+
+// moved are the ids of the clusters that other members are in by now.
+func moved(s Status) string { return ofMoved(s, ", ", func(m Member) string { return m.ClusterID }) }
+
+// movedTo is where those members are.
+func movedTo(s Status) string { return ofMoved(s, " ", func(m Member) string { return m.Address }) }
+
+func ofMoved(s Status, between string, what func(Member) string) string {
+	var found []string
+	for _, m := range s.Members {
+		if text := what(m); m.ClusterID != "" && text != "" && !slices.Contains(found, text) {
+			found = append(found, text)
+		}
+	}
+	return strings.Join(found, between)
 }
 
 // addressOf is where a new node finds the cluster.

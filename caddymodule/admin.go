@@ -60,6 +60,8 @@ func (a *App) Ready(context.Context) error {
 		return resource.Errorf(resource.Internal, "%s", status.Halted)
 	case status.StorageFailed != "":
 		return adminext.StorageError(status.StorageFailed)
+	case status.Leader == "" && status.Elsewhere != "":
+		return resource.Errorf(resource.NoLeader, "no leader: %s; see dgate-cli cluster status", status.Elsewhere)
 	case status.Leader == "":
 		return resource.Errorf(resource.NoLeader, "no leader")
 	}
@@ -74,7 +76,7 @@ func (a *App) Status(context.Context) (adminext.Status, error) {
 		ID: s.ID, Name: cmp.Or(s.Name, s.ID), ClusterID: s.ClusterID, Address: s.Address, Role: string(s.Role), Leader: s.Leader, LeaderAddress: s.LeaderAddress,
 		Term: s.Term, Index: s.LastIndex, Applied: s.Applied, Hash: s.Hash, FaultTolerance: s.FaultTolerance,
 		Table: adminext.TableStatus{Index: index}, Storage: storageOf(s),
-		Joining: s.Joining, Removed: s.Removed, Superseded: s.Superseded, Diverged: s.Diverged, Halted: s.Halted,
+		Joining: s.Joining, Removed: s.Removed, Superseded: s.Superseded, Elsewhere: s.Elsewhere, Diverged: s.Diverged, Halted: s.Halted,
 		Secrets: a.node.keys.Locked(), Rebuilt: s.Rebuilt,
 		Clustered: a.cluster != nil && (a.cluster.Secret != nil || a.cluster.Files != nil),
 	}

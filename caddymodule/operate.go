@@ -32,7 +32,7 @@ func (o operations) Members(ctx context.Context) ([]adminext.Member, error) {
 	for _, m := range found {
 		member := adminext.Member{
 			ID: m.ID, Name: m.Name, Address: m.Address, Role: string(m.Role), Leader: m.Leader, Self: m.Self, Reachable: m.Reachable,
-			Version: m.Version, Applied: m.Applied, Lag: m.Lag, Hash: m.Hash, LastContact: m.LastContact, Storage: m.Storage, Problem: m.Problem,
+			Version: m.Version, Applied: m.Applied, Lag: m.Lag, Hash: m.Hash, LastContact: m.LastContact, Storage: m.Storage, Problem: m.Problem, ClusterID: m.Cluster,
 		}
 		if m.Self {
 			member.Name, member.Version = cmp.Or(m.Name, self.Name), cmp.Or(m.Version, self.Version)

@@ -78,7 +78,7 @@ func (m *storeMetrics) collect(out chan<- prometheus.Metric, store *raftstorage.
 	if !status.SnapshotTime.IsZero() {
 		out <- gauge(m.snapshotTime, float64(status.SnapshotTime.UnixMilli())/1000)
 	}
-	m.cluster.collect(out, status)
+	m.cluster.collect(out, status, store.Roles())
 	m.forwarded.Collect(out)
 	m.proposals.Collect(out)
 	m.proposal.Collect(out)
@@ -93,7 +93,7 @@ type measuredStore struct {
 
 // Propose implements [change.Store].
 func (s measuredStore) Propose(ctx context.Context, ops ...state.Op) (state.Outcome, error) {
-	if status := s.Status(); status.Leader != "" && status.Leader != status.ID {
+	if s.Follows() {
 		s.metrics.forwarded.Inc()
 	}
 	began := time.Now()

@@ -127,6 +127,7 @@ func (s *store) heard(a announced) {
 		return
 	}
 	ms := s.members
+	s.noteElsewhere(a.greeting)
 	if a.Cluster != s.db.ClusterID() {
 		s.metForeign(a.greeting)
 		return

@@ -148,3 +148,13 @@ func (n *Node) Leads() bool {
 	l, _ := s.leading.get()
 	return l.self
 }
+
+// Follows tells whether another node does, as far as this one knows.
+func (n *Node) Follows() bool {
+	s, err := n.current()
+	if err != nil {
+		return false
+	}
+	l, _ := s.leading.get()
+	return l.known() && !l.self
+}

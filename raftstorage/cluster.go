@@ -135,8 +135,10 @@ type Member struct {
 	Leader bool
 	// Self tells the node that was asked.
 	Self bool
-	// Reachable is whether it answered within a second.
+	// Reachable is whether it answered within a second, as a member of this cluster.
 	Reachable bool
+	// Cluster is the id of the cluster that it is in, if that is another one by now; otherwise "".
+	Cluster string
 	// Version is that of its program, and Level the newest format that it understands.
 	Version string
 	Level   int

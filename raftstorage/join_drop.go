@@ -57,7 +57,7 @@ func (s *store) mayDrop(g greeting) error {
 			own, g.Cluster, g.ID)
 	case !s.untouched():
 		return resource.Errorf(resource.Conflict, "this node has data of its own (cluster %s) and cannot join cluster %s of server %s. To take its resources along, "+
-			"run dgate-cli export -o dgate.json here, stop the node, delete its data directory, start it again, and run dgate-cli import dgate.json",
+			"run dgate-cli export --documents --secrets=false > dgate.yaml here, stop the node, delete its data directory, start it again, run dgate-cli apply -f dgate.yaml, and enter its secrets again",
 			own, g.Cluster, g.ID)
 	}
 	return nil

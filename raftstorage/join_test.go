@@ -63,7 +63,7 @@ func TestNodeWithDataDoesNotJoin(t *testing.T) {
 	i := c.add(joining, func(_ int, cfg *Config) { cfg.Cluster.Join = nil })
 	write(t, c.nodes[i], service("mine", "http://a"))
 	err := c.nodes[i].Join(t.Context(), []string{c.nodes[0].Status().Address})
-	for _, want := range []string{c.nodes[0].Status().ClusterID, c.nodes[i].Status().ClusterID, "dgate-cli export", "dgate-cli import"} {
+	for _, want := range []string{c.nodes[0].Status().ClusterID, c.nodes[i].Status().ClusterID, "dgate-cli export", "dgate-cli apply -f"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("the error does not say %s: %v", want, err)
 		}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -60,8 +61,9 @@ type membership struct {
 	extra     []string // of Node.Join
 	target    string   // the cluster that this node has asked to be let in, not kept on the disk
 	removed   bool
-	confirmed bool   // a leader has said that this server is a member, since it was started
-	replaced  string // why this process is not the member any more that it was, or ""
+	confirmed bool              // a leader has said that this server is a member, since it was started
+	elsewhere map[string]string // in which other clusters servers are that answered
+	replaced  string            // why this process is not the member any more that it was, or ""
 	problems  map[string]string
 	following map[string]time.Time // since when servers follow this leader
 	silent    map[string]time.Time // since when servers do not answer this leader
@@ -83,7 +85,7 @@ func newMembership(path string, level int, timing memberTiming) (*membership, er
 	return &membership{
 		pledge: p, nonce: randomHex(8), level: cmp.Or(level, state.FeatureLevel), timing: timing, finder: netResolver(),
 		joinNow: make(chan struct{}, 1), leadNow: make(chan struct{}, 1),
-		seen: map[string]seen{}, problems: map[string]string{},
+		seen: map[string]seen{}, problems: map[string]string{}, elsewhere: map[string]string{},
 		following: map[string]time.Time{}, silent: map[string]time.Time{},
 	}, nil
 }
@@ -278,8 +280,8 @@ func (n *Node) Members(ctx context.Context) ([]Member, error) {
 	defer cancel()
 	greetings, errs := s.askMembers(asking, servers)
 	var leader greeting
-	for _, g := range greetings {
-		if g.ID != "" && g.ID == g.Leader {
+	for i, g := range greetings {
+		if errs[i] == nil && g.ID != "" && g.ID == g.Leader {
 			leader = g
 		}
 	}
@@ -293,6 +295,31 @@ func (n *Node) Members(ctx context.Context) ([]Member, error) {
 	}
 	slices.SortFunc(members, func(a, b Member) int { return cmp.Compare(a.ID, b.ID) })
 	return members, nil
+}
+
+// Roles counts the members of the cluster, without asking them.
+func (n *Node) Roles() map[MemberRole]int {
+	count := map[MemberRole]int{Voter: 0, NonVoter: 0, Edge: 0}
+	s, err := n.current()
+	if err != nil {
+		return count
+	}
+	records, _, _ := s.records() // without them an edge is a spare
+	for _, server := range s.servers() {
+		count[roleIn(server, records[string(server.ID)])]++
+	}
+	return count
+}
+
+// roleIn is what a server of the configuration does.
+func roleIn(server raft.Server, record memberRecord) MemberRole {
+	switch {
+	case server.Suffrage == raft.Voter:
+		return Voter
+	case record.Role == Edge:
+		return Edge
+	}
+	return NonVoter
 }
 
 // askMembers asks all servers of the configuration; this one answers without the network.
@@ -310,6 +337,8 @@ func (s *store) askMembers(ctx context.Context, servers []raft.Server) ([]greeti
 			}
 			if g := greetings[i]; g.ID != string(server.ID) {
 				errs[i] = fmt.Errorf("server %s answers at %s", g.ID, s.whereIs(server))
+			} else {
+				errs[i] = s.elsewhere(g)
 			}
 		})
 	}
@@ -321,13 +350,11 @@ func (s *store) askMembers(ctx context.Context, servers []raft.Server) ([]greeti
 func describe(server raft.Server, record memberRecord, g greeting, err error, leader greeting) Member {
 	m := Member{
 		ID: string(server.ID), Name: record.Name, Version: record.Version, Level: record.Level,
-		Leader: string(server.ID) == leader.ID, Role: Voter, Problem: leader.Problems[string(server.ID)],
+		Leader: string(server.ID) == leader.ID, Role: roleIn(server, record), Problem: leader.Problems[string(server.ID)],
 	}
-	switch {
-	case server.Suffrage != raft.Voter && record.Role == Edge:
-		m.Role = Edge
-	case server.Suffrage != raft.Voter:
-		m.Role = NonVoter
+	if parted, ok := errors.AsType[*elsewhereError](err); ok {
+		m.Cluster, m.Problem = parted.theirs, parted.Error()
+		return m
 	}
 	if err != nil {
 		m.Problem = "it does not answer: " + err.Error()

@@ -42,7 +42,19 @@ func TestRecover(t *testing.T) {
 	if st := n.Status(); st.ClusterID != now.ClusterID || st.Term != now.Term {
 		t.Errorf("the old cluster disturbed it: %+v", st)
 	}
+	members, err := c.nodes[0].Members(t.Context())
+	must(t, err)
+	for _, m := range members {
+		if there := m.ID == now.ID; m.Reachable == there || m.Leader && there || there != (m.Cluster == now.ClusterID) {
+			t.Errorf("the old cluster has the member %+v", m)
+		}
+	}
+	// One that comes back alone says where the others are.
 	stop(t, c.nodes[0])
+	c.eventually("know of the other cluster", func() bool {
+		why := c.nodes[1].Status().Elsewhere
+		return strings.Contains(why, now.ClusterID) && strings.Contains(why, before)
+	})
 	stop(t, c.nodes[1])
 	// After a restart it is the same; a node with a fresh directory joins.
 	stop(t, n)

@@ -277,7 +277,7 @@ func undone(err error) bool { return errors.Is(err, errNotLeader) || peer.NotSen
 // noLeader is the error of what needs a leader when there is none.
 func (s *store) noLeader(err error) error {
 	text := "there is no leader at the moment; try again"
-	if why := s.lonely(); why != "" {
+	if why := cmp.Or(s.lonely(), s.parted()); why != "" {
 		text = why
 	}
 	return &resource.Error{Code: resource.NoLeader, Message: text, Err: err}

@@ -51,6 +51,9 @@ type Status struct {
 	Removed bool
 	// Superseded is whether another process, with a copy of the data directory, is this member now.
 	Superseded bool
+	// Elsewhere says that other members are in another cluster now, because that was recovered without
+	// this node, and that nobody leads here; otherwise it is "".
+	Elsewhere string
 	// Diverged says how the state differs from that of the leader, or "". It is replaced then.
 	Diverged string
 }
@@ -78,6 +81,7 @@ func (n *Node) Status() Status {
 		SnapshotIndex: s.upkeep.snapshotIndex.Load(),
 		Rebuilt:       s.rebuilt,
 		Joining:       s.lonely(),
+		Elsewhere:     s.parted(),
 	}
 	if s.cluster.Load() != nil {
 		st.LeaderAddress = string(at)
