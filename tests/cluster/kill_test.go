@@ -94,6 +94,7 @@ func TestPauseLeader(t *testing.T) {
 		leader := c.leader()
 		paused := w.now()
 		c.must(leader.pause())
+		w.use(c.others(leader)) // soon everybody would wait for the one that says nothing
 		pause := 200*time.Millisecond + rand.N(9800*time.Millisecond)
 		if !long {
 			pause = 3500 * time.Millisecond
@@ -102,6 +103,7 @@ func TestPauseLeader(t *testing.T) {
 		if pause > 3*time.Second {
 			gaps = append(gaps, w.resumed(paused))
 		}
+		w.use(c.nodes)
 		c.must(leader.resume())
 		resumed := time.Now()
 		c.must(await(10*time.Second, func() error { // one, and no other who thinks so

@@ -44,8 +44,8 @@ func TestPartitionLeader(t *testing.T) {
 		leader := c.leader()
 		minority := []*node{leader, c.followers(leader)[0]}
 		majority := c.others(minority...)
-		cut := w.now()
 		c.net.cut(minority, majority)
+		cut := w.now()
 		w.use(majority)
 		gaps = append(gaps, w.resumed(cut))
 		c.leaderOf(majority)
