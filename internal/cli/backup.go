@@ -202,7 +202,7 @@ func (s *session) restore(cmd *cobra.Command, name, identity string) error {
 	counting := s.progress("restore")
 	answer, err := client.Upload(cmd.Context(), adminclient.Call{Method: http.MethodPost, Path: []string{"cluster", "restore"}}, io.TeeReader(plain, counting))
 	if err != nil {
-		return err
+		return fmt.Errorf("%s: %w", name, err)
 	}
 	counting.end(", at index " + oneLine(answer.Header.Get("X-DGate-Index")))
 	return nil

@@ -2,6 +2,7 @@ package domaintls
 
 import (
 	"fmt"
+	"maps"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -134,12 +135,5 @@ func (l *Limiter) Counts(now time.Time) (inHour map[string]int, refused map[Refu
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.forget(now)
-	inHour, refused = make(map[string]int, len(l.namespaces)), make(map[Refusal]uint64, len(l.refused))
-	for namespace, n := range l.namespaces {
-		inHour[namespace] = n
-	}
-	for r, n := range l.refused {
-		refused[r] = n
-	}
-	return inHour, refused
+	return maps.Clone(l.namespaces), maps.Clone(l.refused)
 }

@@ -2,6 +2,7 @@ package domaintls
 
 import (
 	"crypto/x509"
+	"maps"
 	"sync"
 	"time"
 )
@@ -47,11 +48,7 @@ func (l *Log) Get(name string) (Record, bool) {
 func (l *Log) All() map[string]Record {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
-	all := make(map[string]Record, len(l.records))
-	for name, r := range l.records {
-		all[name] = r
-	}
-	return all
+	return maps.Clone(l.records)
 }
 
 // change has a record changed. Names beyond a bound are not remembered.
