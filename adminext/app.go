@@ -75,7 +75,7 @@ type Status struct {
 	Table TableStatus `json:"table"`
 	// Storage is "ok", or what the node cannot read or write.
 	Storage string `json:"storage"`
-	// Joining says why the node is in no cluster yet, empty if it is.
+	// Joining says why the node takes part in no cluster, empty if it does.
 	Joining string `json:"joining,omitempty"`
 	// Removed tells that the node was taken out of the cluster.
 	Removed bool `json:"removed,omitempty"`

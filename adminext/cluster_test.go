@@ -165,7 +165,7 @@ func TestNext(t *testing.T) {
 		"two":                {with(func(*adminext.Status) {}), []string{"no node may fail: add one more voter (on it: the same cluster block with join 10.0.0.1:7373)"}},
 		"three, one is gone": {with(func(s *adminext.Status) { s.Members = append(s.Members, gone) }), []string{"three (10.0.0.3:7373) is unreachable: start it, or if it is lost: dgate-cli cluster remove c"}},
 		"no majority":        {with(func(s *adminext.Status) { s.Leader, s.Members = "", []adminext.Member{self, gone, gone} }), []string{"1 of 3 voters answer, and 2 must", "three", "three"}},
-		"joining":            {with(func(s *adminext.Status) { s.Leader, s.Joining = "", "10.0.0.9:7373: refused" }), []string{"this node is in no cluster yet and goes on trying: 10.0.0.9:7373: refused"}},
+		"joining":            {with(func(s *adminext.Status) { s.Leader, s.Joining = "", "this node is not part of a cluster yet: 10.0.0.9:7373: refused" }), []string{"this node is not part of a cluster yet: 10.0.0.9:7373: refused"}},
 		"removed":            {with(func(s *adminext.Status) { s.Removed = true }), []string{"this node was removed from the cluster"}},
 		"superseded":         {with(func(s *adminext.Status) { s.Superseded = true }), []string{"this node has the data directory of another one"}},
 		"two versions":       {with(func(s *adminext.Status) { s.Members[0].Version, s.Members[1].Version = "1", "2" }), []string{"the nodes run different versions", "no node may fail"}},

@@ -19,7 +19,7 @@ func next(s Status) []string {
 	case s.Removed:
 		add("this node was removed from the cluster and serves what it knew then: stop it; to take it back, start it with an empty data_dir and with join")
 	case s.Joining != "":
-		add("this node is in no cluster yet and goes on trying: %s", s.Joining)
+		add("%s", s.Joining)
 	case s.Leader == "" && moved(s) != "":
 		add("this node is in cluster %s, which has no leader, and others are in a cluster that was recovered without it, %s: to join them, stop Caddy here, give it an empty data_dir, and start it again with join %s; what only this node had is gone then",
 			s.ClusterID, moved(s), movedTo(s))

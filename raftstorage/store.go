@@ -121,7 +121,7 @@ func (s *store) lonely() string {
 	case len(servers) == 0:
 		return "this node is not part of a cluster yet"
 	case c == nil && len(servers) > 1:
-		return fmt.Sprintf("this node is one of the %d members of a cluster, but its configuration has no cluster block", len(servers))
+		return fmt.Sprintf("this node is one of the %d members of a cluster, but its configuration has no cluster block: put it back, or let this node go on alone with dgate-cli cluster recover --yes", len(servers))
 	}
 	return ""
 }
