@@ -115,6 +115,9 @@ type StorageError string
 
 func (e StorageError) Error() string { return string(e) }
 
+// noLeader is the status of a node that knows no leader, in the words of the original DGate.
+const noLeader = "no leader"
+
 // notReady has the words of the original DGate, and our reason if it may be told.
 func (c *call) notReady(err error) *reply {
 	body := health{Status: "not ready"}
@@ -123,7 +126,10 @@ func (c *call) notReady(err error) *reply {
 	case storage:
 		body.Status, body.Error = "storage failed", failed.Error()
 	case code == resource.NoLeader:
-		body.Status = "no leader"
+		body.Status = noLeader
+		if text := err.Error(); text != noLeader {
+			body.Error = text
+		}
 	case code == resource.Internal: // asked every few seconds, it would fill the log at a higher level
 		c.log.Debug("not ready", zap.Error(err))
 	default:

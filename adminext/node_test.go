@@ -26,7 +26,8 @@ func TestHealth(t *testing.T) {
 		"not ready":             {"readyz", func(a *admintest.App) { a.ReadyError = errors.New("the disk has a secret name") }, 503, `{"status":"not ready"}`},
 		"not ready, and why":    {"readyz", func(a *admintest.App) { a.ReadyError = resource.Errorf(resource.Overloaded, "catching up") }, 503, `{"error":"catching up","status":"not ready"}`},
 		"no store":              {"readyz", func(a *admintest.App) { a.OpenError = errors.New("locked") }, 503, `{"status":"not ready"}`},
-		"no leader":             {"readyz", func(a *admintest.App) { a.ReadyError = resource.Errorf(resource.NoLeader, "none") }, 503, `{"status":"no leader"}`},
+		"no leader":             {"readyz", func(a *admintest.App) { a.ReadyError = resource.Errorf(resource.NoLeader, "no leader") }, 503, `{"status":"no leader"}`},
+		"no leader, and why":    {"readyz", func(a *admintest.App) { a.ReadyError = resource.Errorf(resource.NoLeader, "they are elsewhere") }, 503, `{"error":"they are elsewhere","status":"no leader"}`},
 		"storage fails":         {"readyz", func(a *admintest.App) { a.ReadyError = adminext.StorageError("no space left") }, 503, `{"error":"no space left","status":"storage failed"}`},
 		"nobody knows a leader": {"readyz", func(a *admintest.App) { a.Leaderless = true }, 503, `{"status":"no leader"}`},
 	}

@@ -61,7 +61,7 @@ func (a *App) Ready(context.Context) error {
 	case status.StorageFailed != "":
 		return adminext.StorageError(status.StorageFailed)
 	case status.Leader == "" && status.Elsewhere != "":
-		return resource.Errorf(resource.NoLeader, "no leader: %s; see dgate-cli cluster status", status.Elsewhere)
+		return resource.Errorf(resource.NoLeader, "%s; see dgate-cli cluster status", status.Elsewhere)
 	case status.Leader == "":
 		return resource.Errorf(resource.NoLeader, "no leader")
 	}
