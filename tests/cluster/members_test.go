@@ -275,19 +275,17 @@ func TestExpect(t *testing.T) {
 	var times spans
 	for i := range count {
 		for _, size := range sizes {
-			c := newCluster(t, size)
+			c := newCluster(t, max(size, 3))
 			c.introduce(3)
 			began := time.Now()
-			c.must(each(c.nodes, (*node).start))
-			if size == 2 {
+			c.must(each(c.nodes[:size], (*node).start))
+			for _, late := range c.nodes[size:] {
 				<-time.After(time.Duration(rand.IntN(3000)) * time.Millisecond)
-				for _, n := range c.nodes {
+				for _, n := range c.nodes[:size] {
 					if n.ready() == nil {
 						t.Errorf("round %d: two nodes that expect three are ready", i)
 					}
 				}
-				late := c.add()
-				late.Join, late.Expect = []string{c.nodes[0].Raft, c.nodes[1].Raft}, 3
 				c.must(late.start())
 			}
 			c.complete(3)
