@@ -51,8 +51,12 @@ func TestPartitionLeader(t *testing.T) {
 		c.leaderOf(majority)
 		c.must(await(10*time.Second, func() error {
 			for _, n := range minority {
-				if role, _, err := n.role(); err != nil || role == "leader" {
-					return fmt.Errorf("%s still leads: %s, %v", n.name, role, err)
+				role, _, err := n.role()
+				if err == nil && role == "leader" {
+					err = fmt.Errorf("%s still leads", n.name)
+				}
+				if err != nil {
+					return err
 				}
 			}
 			return nil
