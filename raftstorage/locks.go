@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -276,24 +275,6 @@ func (l *locker) put(ctx context.Context, s *session, attempt string, op state.O
 	}
 }
 
-// settle gives back what doubtful attempts have got.
-func (l *locker) settle(ctx context.Context, s *session) {
-	for attempt, d := range s.doubts() {
-		rec, found, err := l.look(d.name)
-		if err != nil {
-			return
-		}
-		if found && holderOf(rec) == (holder{s.key.Name, attempt}) {
-			if _, err := l.group.change(ctx, deletion(rec)); err != nil && !outdated(err) {
-				return
-			}
-			s.resolve(attempt)
-		} else if time.Since(d.since) > l.timing.ttl { // until then it may yet come
-			s.resolve(attempt)
-		}
-	}
-}
-
 // look reads a lock as it is on this node.
 func (l *locker) look(name string) (rec state.Record, found bool, err error) {
 	err = l.group.database().View(func(r *state.Reader) (err error) {
@@ -336,41 +317,4 @@ func (l *locker) watch(ctx context.Context, name string) error {
 			return nil
 		}
 	}
-}
-
-func (s *session) born(attempt string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.live[attempt] = true
-}
-
-func (s *session) forget(attempt string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.live, attempt)
-}
-
-func (s *session) lives(attempt string) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.live[attempt]
-}
-
-func (s *session) doubt(attempt, name string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.doubtful[attempt] = doubt{name, time.Now()}
-}
-
-func (s *session) resolve(attempt string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.doubtful, attempt)
-}
-
-// doubts is a copy of the doubtful attempts.
-func (s *session) doubts() map[string]doubt {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return maps.Clone(s.doubtful)
 }
