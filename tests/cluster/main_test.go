@@ -3,6 +3,7 @@ package cluster
 import (
 	"flag"
 	"os"
+	"slices"
 	"strconv"
 	"testing"
 
@@ -16,8 +17,14 @@ func TestMain(m *testing.M) {
 	harness.MainWith(m, map[string]func(){"lock-node": lockNode})
 }
 
-// long tells whether the tests are to take their time.
-var long = os.Getenv("DGATE_FAULTS") == "long"
+// form is how much time the tests are to take: "long" for hours, "short" for few rounds of each as CI
+// does it, and else only those of [basic], so that all tests of the repository stay quick.
+var form = os.Getenv("DGATE_FAULTS")
+
+var long = form == "long"
+
+// basic are the tests that always run.
+var basic = []string{"TestKillSingle", "TestKillLeader", "TestKillAll", "TestStopLeader", "TestCannotJoin"}
 
 // rounds is how often something is done: few times with all other tests, many in the long form, where
 // DGATE_ROUNDS can say another number. In the short form tests run beside each other: most of what
@@ -30,8 +37,8 @@ func rounds(t *testing.T, few, many int) int {
 		}
 		return many
 	}
-	if testing.Short() {
-		t.Skip("takes seconds")
+	if testing.Short() || form == "" && !slices.Contains(basic, t.Name()) {
+		t.Skip("takes seconds: DGATE_FAULTS=short go test ./tests/cluster")
 	}
 	t.Parallel()
 	return few
