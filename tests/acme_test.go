@@ -57,15 +57,16 @@ https:// {
 
 // nodes are Caddys with one store, and an ACME server.
 type nodes struct {
-	t    *testing.T
-	all  []*https
-	acme *acme.Server
+	t       *testing.T
+	all     []*https
+	acme    *acme.Server
+	options acme.Options
 }
 
 // startACME starts n nodes, which have the same ports at addresses of their own.
 func startACME(t *testing.T, n int, options acme.Options, issuer string) *nodes {
 	t.Helper()
-	c := &nodes{t: t}
+	c := &nodes{t: t, options: options}
 	var first map[string]string
 	for i := range n {
 		caddy := harness.New(t, acmeCaddyfile)
@@ -80,17 +81,26 @@ func startACME(t *testing.T, n int, options acme.Options, issuer string) *nodes 
 	options.HTTPPort, _ = strconv.Atoi(first["HTTP_PORT"])
 	options.TLSPort, _ = strconv.Atoi(first["HTTPS_PORT"])
 	c.acme = acme.Start(t, options)
-	var started sync.WaitGroup
-	errs := make([]error, n)
-	for i, h := range c.all {
+	for _, h := range c.all {
 		h.Setenv("ACME_URL", c.acme.URL)
 		h.Setenv("ACME_ROOT", c.acme.RootFile)
-		renewals := ""
-		if options.Validity > 0 { // Caddy never lets less than five times this be left
-			renewals = "renew_interval 500ms"
-		}
+	}
+	c.configure(issuer)
+	c.each((*harness.Caddy).Start)
+	c.all[0].route("default")
+	return c
+}
+
+// configure writes the configuration of all nodes, with options for the issuer.
+func (c *nodes) configure(issuer string) {
+	c.t.Helper()
+	renewals := ""
+	if c.options.Validity > 0 { // Caddy never lets less than five times this be left
+		renewals = "renew_interval 500ms"
+	}
+	for _, h := range c.all {
 		cluster := ""
-		if n > 1 {
+		if n := len(c.all); n > 1 {
 			cluster = fmt.Sprintf("cluster {\n secret \"a secret of all of these nodes\"\n listen %s\n advertise %[1]s\n expect %d\n", h.Raft, n)
 			for _, other := range c.all {
 				cluster += " join " + other.Raft + "\n"
@@ -98,16 +108,23 @@ func startACME(t *testing.T, n int, options acme.Options, issuer string) *nodes 
 			cluster += "}\n"
 		}
 		if err := h.Write(strings.NewReplacer("{$ACME_OPTIONS}", issuer, "{$CLUSTER}", cluster, "{$RENEWALS}", renewals).Replace(acmeCaddyfile)); err != nil {
-			t.Fatal(err)
+			c.t.Fatal(err)
 		}
-		started.Go(func() { errs[i] = h.Start() })
 	}
-	started.Wait()
+}
+
+// each does something with all nodes at once.
+func (c *nodes) each(do func(*harness.Caddy) error) {
+	c.t.Helper()
+	var running sync.WaitGroup
+	errs := make([]error, len(c.all))
+	for i, h := range c.all {
+		running.Go(func() { errs[i] = do(h.Caddy) })
+	}
+	running.Wait()
 	if err := errors.Join(errs...); err != nil {
-		t.Fatal(err)
+		c.t.Fatal(err)
 	}
-	c.all[0].route("default")
-	return c
 }
 
 // serve puts a domain for one name at a node, and has it served by all.
@@ -148,29 +165,46 @@ func (c *nodes) served(name string) *x509.Certificate {
 }
 
 // Certificates come from an ACME server, for what domains name and for nothing else.
+//
+// These tests wait more than they do, for locks of nodes that are dead and for certificates that end:
+// four of them at a time take the place of one.
 func TestACME(t *testing.T) {
 	t.Parallel()
-	testACME(t, 1, hundred())
-}
-
-// hundred is how many domains there are in these tests. Caddy orders at most ten certificates in ten
-// seconds.
-func hundred() int {
-	if testing.Short() {
-		return 10
+	domains := 4
+	if *long {
+		domains = 100
 	}
-	return 100
+	tests := []struct {
+		name string
+		test func(t *testing.T)
+	}{
+		// What takes longest comes first.
+		{"the leader is killed while it orders", func(t *testing.T) { testACMELeaderKilled(t, true) }},
+		{"the leader is killed while another node orders", func(t *testing.T) { testACMELeaderKilled(t, false) }},
+		{"renewal by three nodes", func(t *testing.T) { testACMERenewal(t, 3) }},
+		{"three nodes", func(t *testing.T) { testACME(t, 3, domains) }},
+		{"renewal by one node", func(t *testing.T) { testACMERenewal(t, 1) }},
+		{"challenges", testACMEChallenges},
+		{"one node", func(t *testing.T) { testACME(t, 1, domains) }},
+	}
+	var running sync.WaitGroup
+	places := make(chan struct{}, 4)
+	for _, tt := range tests {
+		places <- struct{}{}
+		running.Go(func() {
+			defer func() { <-places }()
+			t.Run(tt.name, tt.test)
+		})
+	}
+	running.Wait()
 }
 
-// The same on three nodes: any of them can take the domain, the client, and the challenge.
-func TestACMECluster(t *testing.T) {
-	t.Parallel()
-	testACME(t, 3, 10)
-}
-
+// testACME has n nodes serve some domains, and then others with which something happens. Any node can
+// take the domain, the client, and the challenge. Caddy orders at most ten certificates in ten seconds.
 func testACME(t *testing.T, n, domains int) {
 	c := startACME(t, n, acme.Options{BadNonces: 10}, "")
 	name := func(i int) string { return fmt.Sprintf("www%d.example.test", i) }
+	began := time.Now()
 	for i := range domains {
 		c.all[i%n].domain(fmt.Sprintf("www%d", i), map[string]any{"patterns": []string{name(i)}})
 	}
@@ -184,6 +218,7 @@ func testACME(t *testing.T, n, domains int) {
 		})
 	}
 	clients.Wait()
+	t.Logf("%d domains are served by %d nodes after %v", domains, n, time.Since(began).Round(time.Millisecond))
 	h := c.all[0]
 	t.Run("a stranger", func(t *testing.T) {
 		for _, h := range c.all {
@@ -308,18 +343,10 @@ func (c *nodes) replaced(name string, before *x509.Certificate) {
 	}
 }
 
-// Certificates that are valid for a short time are replaced while they are valid, again and again.
-func TestACMERenewal(t *testing.T) {
-	for _, n := range []int{1, 3} {
-		t.Run(fmt.Sprintf("%d nodes", n), func(t *testing.T) {
-			t.Parallel()
-			testACMERenewal(t, n)
-		})
-	}
-}
-
+// testACMERenewal has certificates that are valid for a short time: they are replaced while they are
+// valid, again and again.
 func testACMERenewal(t *testing.T, n int) {
-	c := startACME(t, n, acme.Options{Validity: 15 * time.Second, NoARI: true}, "")
+	c := startACME(t, n, acme.Options{Validity: 12 * time.Second, NoARI: true}, "")
 	c.serve(0, "short.test")
 	for i := range 2 {
 		before, err := c.all[0].handshake("short.test")
@@ -336,36 +363,29 @@ func testACMERenewal(t *testing.T, n int) {
 	}
 }
 
-// Both kinds of challenges work, whichever node the ACME server asks.
-func TestACMEChallenges(t *testing.T) {
+// testACMEChallenges has both kinds of challenges answered, whichever node the ACME server asks.
+func testACMEChallenges(t *testing.T) {
 	const n = 3
-	for kind, other := range map[string]string{"http": "disable_tlsalpn_challenge", "tlsalpn": "disable_http_challenge"} {
-		t.Run(kind, func(t *testing.T) {
-			t.Parallel()
-			c := startACME(t, n, acme.Options{}, other)
-			for i := range n {
-				name := fmt.Sprintf("%s%d.test", kind, i)
-				c.acme.DNS.AddDNSARecord(name, []string{c.all[(i+1)%n].Env()["BIND"]}) // not the node that orders
-				c.all[i].domain(strings.ReplaceAll(name, ".", "-"), map[string]any{"patterns": []string{name}})
-				if _, err := c.all[i].handshake(name); err != nil {
-					t.Errorf("%s: %v", name, err)
-				}
-				c.served(name)
+	c := startACME(t, n, acme.Options{}, "disable_tlsalpn_challenge")
+	for _, kind := range []string{"http", "tlsalpn"} {
+		if kind == "tlsalpn" {
+			c.configure("disable_http_challenge")
+			c.each((*harness.Caddy).Reload)
+		}
+		for i := range n {
+			name := fmt.Sprintf("%s%d.test", kind, i)
+			c.acme.DNS.AddDNSARecord(name, []string{c.all[(i+1)%n].Env()["BIND"]}) // not the node that orders
+			c.all[i].domain(strings.ReplaceAll(name, ".", "-"), map[string]any{"patterns": []string{name}})
+			if _, err := c.all[i].handshake(name); err != nil {
+				t.Errorf("%s: %v", name, err)
 			}
-		})
+			c.served(name)
+		}
 	}
 }
 
-// An order that is under way when the leader dies comes to its end, or another node makes it.
-func TestACMELeaderKilled(t *testing.T) {
-	for what, leads := range map[string]bool{"another node orders": false, "the leader orders": true} {
-		t.Run(what, func(t *testing.T) {
-			t.Parallel()
-			testACMELeaderKilled(t, leads)
-		})
-	}
-}
-
+// testACMELeaderKilled has an order under way when the leader dies: it comes to its end, or another
+// node makes it.
 func testACMELeaderKilled(t *testing.T, leads bool) {
 	c := startACME(t, 3, acme.Options{}, "")
 	name := fmt.Sprintf("killed-%v.test", leads)

@@ -9,7 +9,10 @@ import (
 	"github.com/dgate-io/caddy-dgate/tests/harness"
 )
 
-var update = flag.Bool("update", false, "rewrite what the scripts compare with")
+var (
+	update = flag.Bool("update", false, "rewrite what the scripts compare with")
+	long   = flag.Bool("long", false, "TestACME with 100 domains, TestHTTPSManyCertificates with 1,000")
+)
 
 func TestMain(m *testing.M) { harness.Main(m) }
 
