@@ -106,6 +106,7 @@ func TestRotation(t *testing.T) {
 	}
 	anew := func() { // rather than on the connections that exist
 		for _, m := range members {
+			m.client.renew() // it may not have noticed yet, otherwise
 			m.closeConns(func(*conn) bool { return true })
 		}
 		eventually(t, "connections are gone", func() bool {
