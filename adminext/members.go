@@ -1,151 +1,133 @@
 package adminext
 
 import (
-	"fmt"
-	"slices"
+	"net/http"
 	"strings"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/dgate-io/caddy-dgate/internal/resource"
 )
 
-// much is how many entries a member may be behind before somebody should look.
-const much = 1000
-
-// next says what somebody who looks at the status should do, what matters most first.
-func next(s Status) []string {
-	todo := []string{}
-	add := func(format string, args ...any) { todo = append(todo, fmt.Sprintf(format, args...)) }
-	switch {
-	case s.Superseded:
-		add("this node has the data directory of another one that was started later, and has stopped taking part: stop Caddy here, give it an empty data_dir of its own, and start it again")
-	case s.Removed:
-		add("this node was removed from the cluster and serves what it knew then: stop it; to take it back, start it with an empty data_dir and with join")
-	case s.Joining != "":
-		add("%s", s.Joining)
-	case s.Leader == "" && moved(s) != "":
-		add("this node is in cluster %s, which has no leader, and others are in a cluster that was recovered without it, %s: to join them, stop Caddy here, give it an empty data_dir, and start it again with join %s; what only this node had is gone then",
-			s.ClusterID, moved(s), movedTo(s))
-	}
-	if s.Diverged != "" {
-		add("this node has other data than the leader and fetches it anew: %s; please report it as a bug, with the logs of both", s.Diverged)
-	}
-	if s.Halted != "" {
-		add("this node applies no changes any more: %s", s.Halted)
-	}
-	if s.Storage != "" && s.Storage != storageOK {
-		add("this node: %s", s.Storage)
-	}
-	if strings.Contains(s.Rebuilt, "its files are in") {
-		add("%s. Keep them if you want to know why; otherwise delete them", s.Rebuilt)
-	}
-	if s.Secrets != "" {
-		add("secrets cannot be read here: %s", s.Secrets)
-	}
-	if s.Table.Error != "" {
-		add("some resources are routed by as they were before: %s", s.Table.Error)
-	}
-	if len(todo) > 0 && (s.Superseded || s.Removed || s.Joining != "") {
-		return todo // what it knows of the others is old
-	}
-	return append(todo, nextOfCluster(s)...)
+// Member is a node of the cluster.
+type Member struct {
+	// ID is made with the node's data directory, and never used again without it.
+	ID string `json:"id"`
+	// Name is what people call the node.
+	Name string `json:"name"`
+	// Address is where the other nodes reach it, empty for a node on its own.
+	Address string `json:"address"`
+	// Role is one of voter, nonvoter and edge.
+	Role string `json:"role"`
+	// Leader is true for the node that leads.
+	Leader bool `json:"leader"`
+	// Self is true for the node that answers.
+	Self bool `json:"self"`
+	// Reachable is whether the node has answered the one that was asked.
+	Reachable bool `json:"reachable"`
+	// ClusterID is set if the node is in another cluster by now than the one that was asked.
+	ClusterID string `json:"clusterId,omitempty"`
+	// Version is that of DGate on the node.
+	Version string `json:"version"`
+	// Applied is the last entry that the node has applied.
+	Applied uint64 `json:"applied"`
+	// Lag is how many entries that is behind the leader.
+	Lag uint64 `json:"lag"`
+	// Hash is equal on all nodes that have applied the same entries.
+	Hash string `json:"hash"`
+	// LastContact is how long ago the leader has heard of the node, in nanoseconds.
+	LastContact time.Duration `json:"lastContact,omitempty"`
+	// Storage is "ok", or what the node cannot read or write.
+	Storage string `json:"storage"`
+	// Problem says what is wrong otherwise, such as why the node has no vote yet.
+	Problem string `json:"problem,omitempty"`
 }
 
-// nextOfCluster is what there is to do about the members.
-func nextOfCluster(s Status) []string {
-	todo := []string{}
-	add := func(format string, args ...any) { todo = append(todo, fmt.Sprintf(format, args...)) }
-	voters, reachable, waiting := 0, 0, 0
-	versions := map[string]bool{}
-	for _, m := range s.Members {
-		if m.Role == "voter" {
-			voters++
-			if m.Reachable {
-				reachable++
-			}
-		}
-		if m.Role == "nonvoter" {
-			waiting++
-		}
-		if m.Version != "" {
-			versions[m.Version] = true
-		}
-	}
-	if s.Leader == "" && voters > 0 && moved(s) == "" {
-		if quorum := voters/2 + 1; reachable < quorum {
-			add("%d of %d voters answer, and %d must for changes to be possible: start the others; if they are lost for good, make a new cluster of this node: dgate-cli cluster recover --yes", reachable, voters, quorum)
-		} else {
-			add("there is no leader, though %d of %d voters answer: it should be elected within seconds; if not, see whether the voters reach each other's addresses", reachable, voters)
-		}
-	}
-	for _, m := range s.Members {
-		name := called(m)
-		switch {
-		case m.ClusterID != "":
-			if s.Leader != "" {
-				add("%s is in cluster %s now, and this node in cluster %s: if %s is the right one, on it: an empty data_dir, and join %s; before, dgate-cli cluster remove %s",
-					name, m.ClusterID, s.ClusterID, s.ClusterID, addressOf(s), m.ID)
-			}
+// tolerance is how many more voters can fail now, which is less while some are unreachable.
+func tolerance(members []Member) int {
+	voters, reachable := 0, 0
+	for _, m := range members {
+		if m.Role != "voter" {
 			continue
-		case !m.Self && !m.Reachable:
-			add("%s is unreachable: start it, or if it is lost: dgate-cli cluster remove %s", name, m.ID)
-			continue
-		case m.Problem != "":
-			add("%s: %s", name, m.Problem)
-		case m.Lag > much:
-			add("%s is %d entries behind: see whether its disk and the network to it are fast enough", name, m.Lag)
 		}
-		if !m.Self && m.Storage != "" && m.Storage != storageOK {
-			add("%s: its storage fails: %s", name, m.Storage)
+		voters++
+		if m.Reachable {
+			reachable++
 		}
 	}
-	if len(versions) > 1 {
-		add("the nodes run different versions: upgrade the rest, one after the other")
-	}
-	switch {
-	case !s.Clustered || s.Leader == "" || waiting > 0:
-	case voters == 1:
-		add("no node may fail: add two more voters (on them: the same cluster block with join %s)", addressOf(s))
-	case voters == 2:
-		add("no node may fail: add one more voter (on it: the same cluster block with join %s)", addressOf(s))
-	}
-	return todo
+	return max(reachable-(voters/2+1), 0)
 }
 
-// moved are the ids of the clusters that other members are in by now.
-func moved(s Status) string { return ofMoved(s, ", ", func(m Member) string { return m.ClusterID }) }
+func (c *call) members() ([]Member, error) {
+	members, err := c.app.Operations().Members(c.r.Context())
+	if members == nil {
+		members = []Member{}
+	}
+	return members, err
+}
 
-// movedTo is where those members are.
-func movedTo(s Status) string { return ofMoved(s, " ", func(m Member) string { return m.Address }) }
+func clusterMembers(c *call) (*reply, error) {
+	members, err := c.members()
+	if err != nil {
+		return nil, err
+	}
+	return jsonReply(http.StatusOK, struct {
+		Count  int      `json:"count"`
+		Data   []Member `json:"data"`
+		Status int      `json:"status_code"`
+	}{len(members), members, http.StatusOK}), nil
+}
 
-func ofMoved(s Status, between string, what func(Member) string) string {
-	var found []string
-	for _, m := range s.Members {
-		if text := what(m); m.ClusterID != "" && text != "" && !slices.Contains(found, text) {
-			found = append(found, text)
+func clusterRemove(c *call) (*reply, error) {
+	var request struct {
+		ID    string `json:"id"`
+		Force bool   `json:"force"`
+	}
+	if err := c.readRequest(&request); err != nil {
+		return nil, err
+	}
+	return c.removeMember(request.ID, request.Force)
+}
+
+// deleteMember is for clients of the Rust successor.
+func deleteMember(c *call) (*reply, error) {
+	return c.removeMember(c.key[0], c.r.URL.Query().Get("force") == "true")
+}
+
+func (c *call) removeMember(name string, force bool) (*reply, error) {
+	if name == "" {
+		return nil, resource.Errorf(resource.BadRequest, `id must name the member to remove: {"id": "<id>"}`)
+	}
+	id, err := c.memberID(name)
+	if err != nil {
+		return nil, err
+	}
+	c.audit("removes a member", zap.String("id", id), zap.Bool("force", force))
+	return c.done(c.app.Operations().Remove(c.r.Context(), id, force))
+}
+
+// memberID is the id of the member that has this id, address, or name.
+func (c *call) memberID(name string) (string, error) {
+	members, err := c.members()
+	if err != nil {
+		return "", err
+	}
+	var found, ids []string
+	for _, m := range members {
+		if m.ID == name {
+			return m.ID, nil
 		}
-	}
-	return strings.Join(found, between)
-}
-
-// addressOf is where a new node finds the cluster.
-func addressOf(s Status) string {
-	for _, m := range s.Members {
-		if m.Self && m.Address != "" {
-			return m.Address
+		if m.Name == name || m.Address == name {
+			found = append(found, m.ID)
 		}
+		ids = append(ids, m.ID)
 	}
-	return "<address of this node>"
+	switch len(found) {
+	case 1:
+		return found[0], nil
+	case 0:
+		return "", resource.Errorf(resource.NotFound, "no member has the id, name or address %q; there are %s", name, strings.Join(ids, ", "))
+	}
+	return "", resource.Errorf(resource.BadRequest, "%q is the name of several members: say which of %s", name, strings.Join(found, ", "))
 }
-
-// called is what people know a member by.
-func called(m Member) string {
-	text := m.Name
-	if text == "" {
-		text = m.ID
-	}
-	if m.Address != "" {
-		text += " (" + m.Address + ")"
-	}
-	return text
-}
-
-// storageOK is the state of storage that works.
-const storageOK = "ok"

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -14,7 +13,6 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/dgate-io/caddy-dgate/internal/change"
-	"github.com/dgate-io/caddy-dgate/internal/domaintls"
 	"github.com/dgate-io/caddy-dgate/internal/gateway"
 	"github.com/dgate-io/caddy-dgate/internal/js"
 	"github.com/dgate-io/caddy-dgate/internal/js/host"
@@ -25,52 +23,11 @@ import (
 	"github.com/dgate-io/caddy-dgate/raftstorage"
 )
 
-// nodes outlive configurations: the app of a new one finds the node of the old one here.
-var nodes = caddy.NewUsagePool()
-
 // How long the store may take to open, and to close.
 const (
 	startTimeout = 30 * time.Second
 	stopTimeout  = 10 * time.Second
 )
-
-// nodeKey says what a node keeps its data in.
-type nodeKey struct {
-	dir    string
-	memory bool
-}
-
-func (k nodeKey) String() string {
-	if k.memory {
-		return "memory"
-	}
-	return k.dir
-}
-
-// settings are what a configuration can change of a running node.
-type settings struct {
-	logger  *zap.Logger
-	fetch   fetch.Options // where scripts may connect to
-	gateway gateway.Options
-	keks    []*keyring.KEK // of the configuration
-	certs   domaintls.Limits
-	cluster *raftstorage.Cluster
-}
-
-// settings are what the node of the app is to run with.
-func (a *App) settings() *settings {
-	s := &settings{
-		logger: a.logger, keks: a.keks, certs: a.Certificates.limits(), cluster: a.cluster, fetch: fetch.Options{Forbidden: adminAddresses(a.ctx)},
-		gateway: gateway.Options{
-			Limits: a.Limits.js(), Tags: a.tags, Env: a.Env, Logger: a.logger,
-			AllowedDomains: a.allowed, NoDefault: a.DefaultNamespace() == "", Proxies: a.proxy,
-		},
-	}
-	if a.Limits != nil {
-		s.fetch.Policy, _ = parsePolicy(a.Limits.Fetch) // checked before
-	}
-	return s
-}
 
 // node is the store and the gateway of this process.
 type node struct {
@@ -99,41 +56,6 @@ type node struct {
 	watched   chan struct{}             // closed when watchExit has returned
 	unlocking sync.WaitGroup            // the watch over keys
 	parting   sync.Once                 // of goodbye
-}
-
-// acquire finds or makes the node for key. There is only one node in a process that has a store open.
-func acquire(key nodeKey) (*node, error) {
-	if running := runningKey(key); running != key {
-		return nil, cannotChange(running, key)
-	}
-	v, _, err := nodes.LoadOrNew(key, func() (caddy.Destructor, error) { return newNode(key), nil })
-	if err != nil {
-		return nil, err
-	}
-	return v.(*node), nil
-}
-
-// runningKey is the key of the node that has a store open, or otherwise if there is none.
-func runningKey(otherwise nodeKey) nodeKey {
-	nodes.Range(func(k, v any) bool {
-		if n, ok := v.(*node); ok && n.open() {
-			otherwise = k.(nodeKey)
-			return false
-		}
-		return true
-	})
-	return otherwise
-}
-
-// cannotChange is why a configuration is refused.
-func cannotChange(running, asked nodeKey) error {
-	return fmt.Errorf("data_dir and storage cannot change while Caddy runs (running with %s, asked for %s): restart Caddy", running, asked)
-}
-
-// release gives a node back that was acquired.
-func release(key nodeKey) error {
-	_, err := nodes.Delete(key)
-	return err
 }
 
 // newNode makes a node without opening anything.
@@ -185,54 +107,6 @@ func (n *node) env(ctx context.Context) map[string]string {
 		}
 	}
 	return env
-}
-
-// prepare takes over what the store must be opened with, unless a configuration has started already:
-// what is provisioned may open it before its configuration starts.
-func (n *node) prepare(s *settings) error {
-	n.configuring.Lock()
-	defer n.configuring.Unlock()
-	if len(n.configurations) > 0 || n.open() {
-		return nil
-	}
-	n.settings.Store(s)
-	return n.store.Configure(s.cluster)
-}
-
-// configure takes the settings of a configuration over. If that cannot be, those before go on.
-func (n *node) configure(s *settings) error {
-	n.configuring.Lock()
-	defer n.configuring.Unlock()
-	if err := n.use(s); err != nil {
-		return err
-	}
-	n.configurations = append(n.configurations, s)
-	return nil
-}
-
-// unconfigure forgets the settings of a configuration that has ended. If it was the newest, it has
-// failed to start, and the one before goes on.
-func (n *node) unconfigure(s *settings) {
-	n.configuring.Lock()
-	defer n.configuring.Unlock()
-	n.configurations = slices.DeleteFunc(n.configurations, func(other *settings) bool { return other == s })
-	if last := len(n.configurations) - 1; last >= 0 && n.settings.Load() == s {
-		if err := n.use(n.configurations[last]); err != nil {
-			s.logger.Error("the cluster stays as the configuration wanted it that has failed", zap.Error(err))
-		}
-	}
-}
-
-// use makes the node run with settings. The cluster is what can fail.
-func (n *node) use(s *settings) error {
-	if err := n.store.Configure(s.cluster); err != nil {
-		return err
-	}
-	n.settings.Store(s)
-	n.fetch.Configure(s.fetch)
-	n.gateway.Configure(s.gateway)
-	n.certs.limiter.Configure(s.certs)
-	return nil
 }
 
 // open tells whether the store is open.
