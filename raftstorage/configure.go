@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -23,6 +24,10 @@ func (n *Node) Configure(c *Cluster) error {
 	n.configuring.Lock()
 	defer n.configuring.Unlock()
 	n.mu.Lock()
+	if n.closing {
+		n.mu.Unlock()
+		return closedError()
+	}
 	before, opening, s := n.cluster, n.attempt, n.store
 	n.cluster = c
 	n.mu.Unlock()
@@ -87,19 +92,31 @@ func (p place) leave(next place) error {
 	return p.port.Close()
 }
 
-// configure makes c the configuration in force.
+// configure makes c the configuration in force. After an error that of before is.
 func (s *store) configure(c *Cluster) error {
-	s.configuring.Lock()
-	defer s.configuring.Unlock()
-	if s.stopped() {
+	if !s.lockConfiguring() {
 		return closedError()
 	}
+	defer s.configuring.Unlock()
+	old := s.cluster.Load()
+	err := s.change(c)
+	if err != nil && old != nil && s.place.cred != nil {
+		err = errors.Join(err, trust(s.place.cred, old)) // also the secrets
+	}
+	if err != nil {
+		s.revive()
+	}
+	return err
+}
+
+// change makes c the configuration in force. The caller holds configuring.
+func (s *store) change(c *Cluster) error {
 	if s.members.isReplaced() {
 		s.cluster.Store(c) // nothing runs any more that could follow it
 		return nil
 	}
 	old, was := s.cluster.Load(), s.place
-	if samePlace(old, c) {
+	if samePlace(old, c) && s.runs() {
 		if c != nil {
 			if err := trust(was.cred, c); err != nil {
 				return err
@@ -138,10 +155,11 @@ func (s *store) configure(c *Cluster) error {
 	if gone {
 		reopened, failed := s.open(old, nil, place{})
 		if failed != nil {
+			s.place = place{}
 			return errors.Join(err, fmt.Errorf("and the port of before cannot be opened again: %w", failed))
 		}
 		was = reopened
-	} else if s.member.Load().ctx.Err() == nil {
+	} else if s.runs() {
 		return err // nothing was stopped
 	}
 	return errors.Join(err, s.start(old, was))
@@ -177,6 +195,7 @@ func (s *store) start(c *Cluster, p place) error {
 	}
 	s.cluster.Store(c)
 	s.place = p
+	s.standstill.Store(nil)
 	s.log().Info("the cluster is configured", zap.String("address", string(m.address)))
 	return nil
 }
@@ -207,8 +226,81 @@ func (s *store) restart(between func() error) error {
 		return err
 	}
 	err := between()
-	return errors.Join(err, s.start(s.cluster.Load(), s.place))
+	if failed := s.start(s.cluster.Load(), s.place); failed != nil {
+		err = errors.Join(err, failed)
+		s.broken(failed)
+		s.revive()
+	}
+	return err
 }
+
+// runs tells whether raft runs, or was at least started and not stopped.
+func (s *store) runs() bool {
+	m := s.member.Load()
+	return m != nil && m.ctx.Err() == nil
+}
+
+// broken notes why raft, which was stopped to be started again, does not run.
+func (s *store) broken(err error) {
+	why := "raft was stopped and cannot be started again, which is tried on and on: " + err.Error()
+	s.standstill.Store(&why)
+}
+
+// revive starts raft again, however often it takes, if what was to start it has failed.
+func (s *store) revive() {
+	if s.runs() || s.members.isReplaced() || !s.reviving.CompareAndSwap(false, true) {
+		return
+	}
+	s.later(func() {
+		defer s.reviving.Store(false)
+		for pause := s.cfg.timing.retry; ; pause = min(2*pause, maxRevivePause) {
+			select {
+			case <-time.After(pause):
+			case <-s.stop:
+				return
+			}
+			if s.reviveOnce() {
+				return
+			}
+		}
+	})
+}
+
+// reviveOnce tries to start raft, and tells whether there is nothing left to try.
+func (s *store) reviveOnce() bool {
+	if !s.lockConfiguring() {
+		return true
+	}
+	defer s.configuring.Unlock()
+	m := s.member.Load()
+	if s.runs() || m == nil || s.members.isReplaced() {
+		return true
+	}
+	select {
+	case <-m.ended:
+	default:
+		return false // the one before still has the log
+	}
+	c, p := s.cluster.Load(), s.place
+	var err error
+	if c != nil && p.port == nil {
+		p, err = s.open(c, nil, place{})
+	}
+	if err == nil {
+		if err = s.start(c, p); err != nil {
+			err = errors.Join(err, p.leave(s.place))
+		}
+	}
+	if err != nil {
+		s.broken(err)
+		s.log().Error("raft cannot be started again; trying on", zap.Error(err))
+		return false
+	}
+	return true
+}
+
+// maxRevivePause is the longest pause between two tries to start raft again.
+const maxRevivePause = 5 * time.Second
 
 // portOf is the port of a listen address.
 func portOf(listen string) string {

@@ -22,7 +22,9 @@ type former struct {
 	// begin makes this server the first of the cluster.
 	begin func(proposal) error
 
-	failed int // rounds in which somebody could not be asked for its promise
+	exists string // a cluster that another server is in, or ""
+	known  int    // how many servers the join list has
+	failed int    // rounds in which somebody could not be asked for its promise
 }
 
 // patience is in how many rounds a promise is asked for before the proposal is given up.
@@ -46,6 +48,10 @@ const (
 func (f *former) round(ctx context.Context, waiting []proposedServer) (string, error) {
 	held := f.pledge.get().Promised
 	switch {
+	case held == nil && f.exists != "":
+		return "", nil // it asks to be let in there
+	case held != nil && held.Proposer == f.self.ID && f.exists != "" && f.exists != held.Cluster:
+		return fmt.Sprintf("there is cluster %s already, and no other one is formed", f.exists), f.withdraw(ctx, *held)
 	case held == nil:
 		chosen, why := f.choose(waiting)
 		if why != "" {
@@ -73,6 +79,10 @@ func (f *former) choose(waiting []proposedServer) (chosen []proposedServer, why 
 	if len(all) < f.expect {
 		return nil, fmt.Sprintf("%d of the %d servers that form the cluster are there (option expect)", len(all), f.expect)
 	}
+	if servers := max(f.known, len(all)); f.expect > 1 && servers >= 2*f.expect {
+		return nil, fmt.Sprintf("the join list has %d servers, of which every %d could begin a cluster of their own (option expect): "+
+			"name fewer than %d until the cluster has begun, or raise expect", servers, f.expect, 2*f.expect)
+	}
 	if all[0].ID != f.self.ID {
 		return nil, fmt.Sprintf("%s, which has the lowest id, forms the cluster", all[0].ID)
 	}
@@ -96,9 +106,13 @@ func (f *former) collect(ctx context.Context, p proposal) (string, error) {
 		}
 	}
 	if len(missing) == 0 {
+		f.failed = 0
 		return "", f.begin(p)
 	}
 	why := "the cluster is not formed yet: " + strings.Join(missing, "; ")
+	if ctx.Err() != nil {
+		return why, nil // this server is being restarted, and says nothing about the others
+	}
 	if f.failed++; f.failed < patience {
 		return why, nil
 	}
@@ -107,7 +121,7 @@ func (f *former) collect(ctx context.Context, p proposal) (string, error) {
 }
 
 // withdraw gives a proposal of ours up, for ever, and then frees those who promised. One that
-// does not hear it asks by itself.
+// does not hear it asks by itself. A proposal that is being begun is not given up.
 func (f *former) withdraw(ctx context.Context, p proposal) error {
 	if err := f.pledge.release(p.Cluster); err != nil {
 		return err
@@ -155,17 +169,17 @@ func (f *former) agree(asked proposal) error {
 	return f.pledge.promise(asked)
 }
 
-// fateOf answers the question what became of a proposal of ours. formed is the id of the cluster
-// that this server is in, or "".
-func (f *former) fateOf(asked proposal, formed string) (fate, error) {
+// fateOf answers the question what became of a proposal of ours. formed gives the id of the cluster
+// that this server is in, or ""; it is asked last, because a promise is forgotten when it is kept.
+func (f *former) fateOf(asked proposal, formed func() string) (fate, error) {
 	held := f.pledge.get().Promised
 	switch {
 	case asked.Proposer != f.self.ID:
 		return fate{}, resource.Errorf(resource.Conflict, "%s is another server than %s, which made the proposal", f.self.ID, asked.Proposer)
-	case formed == asked.Cluster:
-		return fate{fateFormed}, nil
 	case held != nil && held.Cluster == asked.Cluster:
 		return fate{fateOpen}, nil
+	case formed() == asked.Cluster:
+		return fate{fateFormed}, nil
 	}
 	return fate{fateGone}, nil
 }

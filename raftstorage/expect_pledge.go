@@ -72,8 +72,9 @@ func (v vows) cluster() string {
 type pledge struct {
 	path string // "" in memory
 
-	mu   sync.Mutex
-	vows vows
+	mu    sync.Mutex
+	vows  vows
+	begun string // the proposal that this process begins: it is too late to give it up
 }
 
 // openPledge reads the vows of a server, if it has made any.
@@ -151,12 +152,27 @@ func (p *pledge) propose(self string, servers []proposedServer) (made proposal, 
 	return made, err
 }
 
+// begin runs fn, which begins the cluster of a proposal of our own, unless that was given up. From
+// then on it cannot be given up any more: fn can have failed halfway.
+func (p *pledge) begin(cluster string, fn func() error) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if held := p.vows.Promised; held == nil || held.Cluster != cluster {
+		return fmt.Errorf("the proposal of cluster %s was given up", cluster)
+	}
+	p.begun = cluster
+	return fn()
+}
+
 // release forgets the promise to a cluster that its proposer has given up.
 func (p *pledge) release(cluster string) error {
 	if held := p.get().Promised; held == nil || held.Cluster != cluster {
 		return nil
 	}
 	return p.change(func(v *vows) error {
+		if p.begun == cluster {
+			return fmt.Errorf("cluster %s is being begun", cluster)
+		}
 		if v.Promised != nil && v.Promised.Cluster == cluster {
 			v.Promised = nil
 		}

@@ -79,7 +79,7 @@ func (g *gathering) call(_ context.Context, address, method string, in, out any)
 		case "release":
 			return nil, s.former.pledge.release(p.Cluster)
 		}
-		return s.former.fateOf(p, s.cluster)
+		return s.former.fateOf(p, func() string { return s.cluster })
 	}
 	if g.rnd.Float64() < g.loss && method == "promise" {
 		g.late = append(g.late, func() { _, _ = handle() })

@@ -1,6 +1,7 @@
 package raftstorage
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -93,7 +94,11 @@ func (s *store) seek(ctx context.Context) string {
 		problems = append(problems, strings.Split(err.Error(), "\n")...)
 	}
 	var waiting []proposedServer
+	var exists string // a cluster that others are in: a second one must not begin beside it
 	for i, g := range greetings {
+		if errs[i] == nil && g.Member && g.ID != string(s.id()) {
+			exists = cmp.Or(exists, g.Cluster, g.ID)
+		}
 		switch {
 		case errs[i] != nil:
 			problems = append(problems, fmt.Sprintf("%s: %v", addresses[i], unaddressed(errs[i])))
@@ -118,16 +123,18 @@ func (s *store) seek(ctx context.Context) string {
 	}
 	if c.Expect > 0 && !c.Edge && ctx.Err() == nil {
 		f := s.former()
-		f.failed = ms.failed
+		f.failed, f.exists, f.known = ms.failed, exists, s.countListed(c, addresses, greetings, errs)
 		why, err := f.round(ctx, waiting)
 		ms.failed = f.failed
 		if err != nil {
 			why = err.Error()
 		}
-		if why == "" {
+		switch {
+		case why != "":
+			problems = append([]string{why}, problems...)
+		case exists == "":
 			return ""
 		}
-		problems = append([]string{why}, problems...)
 	} else if len(waiting) > 0 && len(waiting) == len(greetings) {
 		problems = append(problems, "start one of the nodes without join, or set expect to the number of nodes that begin the cluster")
 	}
@@ -135,6 +142,23 @@ func (s *store) seek(ctx context.Context) string {
 		return "the join list has no other server than this one, whose address is " + own
 	}
 	return strings.Join(problems, "; ")
+}
+
+// countListed is how many servers the join list has, this one included, as far as it can tell: an
+// address that does not answer is a server if the list has it as it is; one that was looked up is
+// perhaps another one's.
+func (s *store) countListed(c *Cluster, addresses []string, greetings []greeting, errs []error) int {
+	servers := map[string]bool{string(s.id()): true}
+	for i, address := range addresses {
+		switch {
+		case address == s.advertised():
+		case errs[i] == nil:
+			servers[greetings[i].ID] = true
+		case slices.Contains(c.Join, address):
+			servers[address] = true
+		}
+	}
+	return len(servers)
 }
 
 // unaddressed is an error without the address of the peer, where that is said already.
@@ -177,7 +201,11 @@ func (s *store) form(p proposal) error {
 	}
 	s.later(func() {
 		defer forming.Store(false)
-		if err := s.restart(func() error { return s.bootstrapAs(servers) }); err != nil {
+		// It can have been given up meanwhile, and then it never begins.
+		err := s.restart(func() error {
+			return s.members.pledge.begin(p.Cluster, func() error { return s.bootstrapAs(servers) })
+		})
+		if err != nil {
 			s.log().Error("the cluster could not be begun; trying again", zap.Error(err))
 		}
 	})
@@ -197,9 +225,11 @@ func (s *store) servePromise(_ context.Context, from peer.Identity, r *http.Requ
 	switch {
 	case from.ServerID != p.Proposer:
 		return nil, resource.Errorf(resource.Unauthorized, "server %s proposes for server %s", from.ServerID, p.Proposer)
+	case len(s.servers()) > 0 && s.boundTo() == p.Cluster:
+		return struct{}{}, nil // it has begun: the question comes late
 	case len(s.servers()) > 0:
 		return nil, resource.Errorf(resource.Conflict, "this server is in cluster %s", s.boundTo())
-	case target != "":
+	case target != "" && target != p.Cluster:
 		return nil, resource.Errorf(resource.Conflict, "this server is joining cluster %s", target)
 	}
 	return struct{}{}, s.former().agree(p)
@@ -223,7 +253,7 @@ func (s *store) serveFate(_ context.Context, _ peer.Identity, r *http.Request) (
 	if err := decode(r, &p); err != nil {
 		return nil, err
 	}
-	return s.former().fateOf(p, s.db.ClusterID())
+	return s.former().fateOf(p, s.db.ClusterID)
 }
 
 // joinRequest asks the leader to be let in.

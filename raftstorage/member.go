@@ -32,6 +32,8 @@ type member struct {
 	ctx     context.Context // done when this member ends
 	cancel  context.CancelFunc
 	wg      sync.WaitGroup
+	ended   chan struct{} // closed when nothing of this member runs any more
+	endOnce sync.Once
 
 	ready        chan struct{} // closed when it has led and finished a barrier
 	readyOnce    sync.Once
@@ -51,7 +53,7 @@ func (s *store) startMember(c *Cluster, p place) (_ *member, err error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &member{s: s, address: raft.ServerAddress(p.address), port: p.port, networked: c != nil, ready: make(chan struct{})}
+	m := &member{s: s, address: raft.ServerAddress(p.address), port: p.port, networked: c != nil, ready: make(chan struct{}), ended: make(chan struct{})}
 	m.ctx, m.cancel = context.WithCancel(context.Background())
 	m.guard = s.newGuard(m.ctx.Done())
 	m.logs = newLogCache(m.guard)

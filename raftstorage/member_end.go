@@ -27,14 +27,23 @@ func (m *member) finish() {
 		defer close(answered)
 		_ = m.raft.Barrier(finishTime).Error() // it comes after everything else
 	}()
-	select {
-	case <-answered:
-	case <-ctx.Done():
+	for {
+		select {
+		case <-answered:
+			return
+		case <-ctx.Done():
+			return
+		case <-time.After(retryPause):
+			if m.guard.failed() != nil {
+				return
+			}
+		}
 	}
 }
 
-// finishTime is how long a member that ends may take to answer.
-const finishTime = time.Second
+// finishTime is how long a member that ends may take to answer, if its disk works. What it has not
+// answered by then it never does.
+const finishTime = 5 * time.Second
 
 // end stops raft and the goroutines of this member, for so long as that may take.
 func (m *member) end() error {
@@ -55,6 +64,7 @@ func (m *member) end() error {
 			err = t.Close()
 		}
 		m.wg.Wait()
+		m.endOnce.Do(func() { close(m.ended) })
 		done <- err
 	}()
 	timer := time.NewTimer(m.s.cfg.timing.shutdown)

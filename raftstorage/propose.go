@@ -136,7 +136,7 @@ func (s *store) submit(ctx context.Context, cmd *state.Command, data []byte) (st
 		if ctx.Err() != nil || s.stopped() {
 			return giveUp(err)
 		}
-		s.leading.other(waiting, l, pause)
+		s.leading.other(ctx, l, pause) // not of waiting, which can be over while we are in doubt
 		if doubt == nil && waiting.Err() != nil {
 			return giveUp(err)
 		}

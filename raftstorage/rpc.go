@@ -261,6 +261,9 @@ func (s *store) callLeader(ctx context.Context, name string, in, out any) error 
 		if last == nil || once || !undone(last) && !(deposed && asks[name]) {
 			return last
 		}
+		if waiting.Err() != nil {
+			return s.noLeader(last)
+		}
 		s.leading.other(waiting, l, retryPause)
 	}
 }

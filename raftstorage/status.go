@@ -45,7 +45,7 @@ type Status struct {
 	Members, FaultTolerance int
 	// Edge is whether this node never votes.
 	Edge bool
-	// Joining says why this node is not yet a member of a cluster, or "".
+	// Joining says why this node is not yet a member of a cluster, or takes no part in it, or "".
 	Joining string
 	// Removed is whether this node was taken out of its cluster. It goes on serving what it has.
 	Removed bool

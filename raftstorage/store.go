@@ -34,6 +34,8 @@ type store struct {
 	cluster     atomic.Pointer[Cluster] // in force; nil: alone
 	configuring sync.Mutex              // held while cluster, port or member are replaced
 	place       place
+	standstill  atomic.Pointer[string] // why raft does not run, see revive
+	reviving    atomic.Bool
 
 	rebuilt   string       // why the state does not come from state.db, or ""
 	behind    bool         // the log had entries that the state did not have
@@ -115,6 +117,9 @@ func (s *store) lonely() string {
 		return ""
 	}
 	servers, c := m.servers(), s.cluster.Load()
+	if still := s.standstill.Load(); still != nil {
+		return *still
+	}
 	switch why := s.joining.Load(); {
 	case len(servers) == 0 && why != nil && *why != "":
 		return "this node is not part of a cluster yet: " + *why
