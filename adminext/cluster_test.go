@@ -165,11 +165,13 @@ func TestNext(t *testing.T) {
 		"two":                {with(func(*adminext.Status) {}), []string{"no node may fail: add one more voter (on it: the same cluster block with join 10.0.0.1:7373)"}},
 		"three, one is gone": {with(func(s *adminext.Status) { s.Members = append(s.Members, gone) }), []string{"three (10.0.0.3:7373) is unreachable: start it, or if it is lost: dgate-cli cluster remove c"}},
 		"no majority":        {with(func(s *adminext.Status) { s.Leader, s.Members = "", []adminext.Member{self, gone, gone} }), []string{"1 of 3 voters answer, and 2 must", "three", "three"}},
-		"joining":            {with(func(s *adminext.Status) { s.Leader, s.Joining = "", "this node is not part of a cluster yet: 10.0.0.9:7373: refused" }), []string{"this node is not part of a cluster yet: 10.0.0.9:7373: refused"}},
-		"removed":            {with(func(s *adminext.Status) { s.Removed = true }), []string{"this node was removed from the cluster"}},
-		"superseded":         {with(func(s *adminext.Status) { s.Superseded = true }), []string{"this node has the data directory of another one"}},
-		"two versions":       {with(func(s *adminext.Status) { s.Members[0].Version, s.Members[1].Version = "1", "2" }), []string{"the nodes run different versions", "no node may fail"}},
-		"a disk elsewhere":   {with(func(s *adminext.Status) { s.Members[1].Storage = "no space left" }), []string{"two (10.0.0.2:7373): its storage fails: no space left", "no node may fail"}},
+		"joining": {with(func(s *adminext.Status) {
+			s.Leader, s.Joining = "", "this node is not part of a cluster yet: 10.0.0.9:7373: refused"
+		}), []string{"this node is not part of a cluster yet: 10.0.0.9:7373: refused"}},
+		"removed":          {with(func(s *adminext.Status) { s.Removed = true }), []string{"this node was removed from the cluster"}},
+		"superseded":       {with(func(s *adminext.Status) { s.Superseded = true }), []string{"this node has the data directory of another one"}},
+		"two versions":     {with(func(s *adminext.Status) { s.Members[0].Version, s.Members[1].Version = "1", "2" }), []string{"the nodes run different versions", "no node may fail"}},
+		"a disk elsewhere": {with(func(s *adminext.Status) { s.Members[1].Storage = "no space left" }), []string{"two (10.0.0.2:7373): its storage fails: no space left", "no node may fail"}},
 		"a third is coming": {with(func(s *adminext.Status) {
 			g := gone
 			g.Role, g.Reachable, g.Problem = "nonvoter", true, "it catches up"

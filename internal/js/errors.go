@@ -32,15 +32,6 @@ const (
 	Refused                      // wanted to connect to where it may not
 )
 
-// Kinds returns all of them.
-func Kinds() []Kind {
-	var all []Kind
-	for k := Syntax; int(k) < len(kindNames); k++ {
-		all = append(all, k)
-	}
-	return all
-}
-
 var kindNames = [...]string{
 	Syntax: "syntax", Import: "import", Throw: "throw", Reject: "reject", CPU: "cpu", Timeout: "timeout",
 	Heap: "heap", Stack: "stack", NeverSettles: "never_settles", Panic: "panic", Busy: "busy",

@@ -109,9 +109,6 @@ func (c *class) view(args ...goja.Value) goja.Value {
 	return obj
 }
 
-// New returns a Buffer over b, which is not copied and belongs to the script from now on.
-func New(vm *js.VM, b []byte) goja.Value { return classOf(vm).object(b) }
-
 // this is the bytes that a method was called on.
 func (c *class) this(call goja.FunctionCall) []byte { return c.data("this method", call.This) }
 
