@@ -186,6 +186,15 @@ func (s *store) stopMember() error {
 
 // start starts raft at a place, with a state that is as new as the newest snapshot.
 func (s *store) start(c *Cluster, p place) error {
+	if s.members.pledge.get().Dropping {
+		err := s.emptyState()
+		if err == nil {
+			err = s.finishDrop()
+		}
+		if err != nil {
+			return err
+		}
+	}
 	if err := s.bringUp(); err != nil {
 		return err
 	}

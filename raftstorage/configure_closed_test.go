@@ -2,8 +2,11 @@ package raftstorage
 
 import (
 	"errors"
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/hashicorp/raft"
 )
 
 // A closed node cannot be configured, and says so at once.
@@ -26,5 +29,33 @@ func TestConfigureAfterClose(t *testing.T) {
 		case <-time.After(10 * time.Second):
 			t.Errorf("%s: it hangs", what)
 		}
+	}
+}
+
+// brokenSnapshots are snapshots on a disk that cannot be read.
+type brokenSnapshots struct{ raft.SnapshotStore }
+
+func (brokenSnapshots) List() ([]*raft.SnapshotMeta, error) { return nil, errors.New("the disk is gone") }
+
+// Raft that cannot be started again after it was stopped is started as soon as that works, and status
+// says so until then.
+func TestRaftIsRevived(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t, 1)
+	n := c.nodes[0]
+	sound := n.store.snaps
+	n.store.snaps = &snapshots{SnapshotStore: brokenSnapshots{sound}}
+	if err := n.store.restart(func() error { return nil }); err == nil {
+		t.Fatal("it was started")
+	}
+	if why := n.Status().Joining; !strings.Contains(why, "cannot be started again") || !strings.Contains(why, "the disk is gone") {
+		t.Errorf("status says %q", why)
+	}
+	n.store.configuring.Lock()
+	n.store.snaps = sound
+	n.store.configuring.Unlock()
+	write(t, n, service("a", "http://a"))
+	if why := n.Status().Joining; why != "" {
+		t.Errorf("status says %q", why)
 	}
 }

@@ -203,6 +203,15 @@ func (p *pledge) refused(cluster string) error {
 	return p.change(func(v *vows) error { v.Joining = ""; return nil })
 }
 
+// forgetRecovery forgets a recovery that did not happen, also if that cannot be written.
+func (p *pledge) forgetRecovery() error {
+	err := p.change(func(v *vows) error { v.Recovering = ""; return nil })
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.vows.Recovering = ""
+	return err
+}
+
 // kept forgets all vows: the server is in its cluster.
 func (p *pledge) kept() error {
 	if v := p.get(); v.cluster() == "" {

@@ -21,8 +21,9 @@ var _ raft.BatchingFSM = (*fsm)(nil)
 func (f *fsm) Apply(entry *raft.Log) any { return f.ApplyBatch([]*raft.Log{entry})[0] }
 
 // ApplyBatch implements raft.BatchingFSM. It does not return before the batch is applied, or the
-// state refuses to go on, or the store is closed: what it answers without having applied it, raft
-// would not bring again.
+// state refuses to go on, or this member ends: what it answers without having applied it, raft would
+// not bring again. While a member ends, raft goes on with the batches that it has, and leaves some
+// out: after that moment none is applied, as the state would have a hole that nobody ever fills.
 func (f *fsm) ApplyBatch(logs []*raft.Log) []any {
 	entries := make([]state.Entry, len(logs))
 	for i, l := range logs {
@@ -34,6 +35,12 @@ func (f *fsm) ApplyBatch(logs []*raft.Log) []any {
 	haltedBefore := f.m.s.db.Halted() != nil
 	var outcomes []state.Outcome
 	f.m.guard.retry("write state", func() error {
+		if f.m.ctx.Err() != nil {
+			return nil
+		}
+		if err := f.fill(entries[0].Index); err != nil {
+			return err
+		}
 		for _, o := range f.m.s.db.Apply(entries[len(outcomes):]) {
 			if storage := new(state.StorageError); errors.As(o.Err, &storage) {
 				now := time.Now()
@@ -63,6 +70,9 @@ func (f *fsm) ApplyBatch(logs []*raft.Log) []any {
 // Snapshot implements raft.FSM. Raft would make a directory that is gone again, and the next start
 // would find a snapshot without a log.
 func (f *fsm) Snapshot() (raft.FSMSnapshot, error) {
+	if f.m.ctx.Err() != nil {
+		return nil, ErrClosed // raft counts entries that were not applied any more
+	}
 	if err := f.m.s.storageFailure(); err != nil {
 		return nil, err
 	}
@@ -75,6 +85,8 @@ func (f *fsm) Snapshot() (raft.FSMSnapshot, error) {
 
 // Restore implements raft.FSM. Raft calls it when a leader sends a snapshot.
 func (f *fsm) Restore(r io.ReadCloser) error {
+	f.m.s.applying.RLock() // a copy of the leader's state can be on its way, which is older
+	defer f.m.s.applying.RUnlock()
 	err := errors.Join(f.m.s.db.Restore(r), r.Close())
 	if err == nil {
 		f.m.s.upkeep.snapshotTaken(f.m.s.db.Applied())

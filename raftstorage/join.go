@@ -320,7 +320,7 @@ func (s *store) serveJoin(ctx context.Context, from peer.Identity, r *http.Reque
 	}
 	cluster := s.db.ClusterID()
 	switch {
-	case !s.leads():
+	case !s.leads() || cluster != s.boundTo(): // it gets another id first
 		return nil, notLeader()
 	case from.ServerID != in.ID:
 		return nil, resource.Errorf(resource.Unauthorized, "server %s asks for server %s", from.ServerID, in.ID)
@@ -350,8 +350,9 @@ func checkAdvertised(address string) error {
 	return nil
 }
 
-// admit adds a server to the configuration, if it is not in it. A server that is gone and had the
-// same address is removed in the same step: it has lost its data and come back as another.
+// admit adds a server to the configuration, if it is not in it. A server that had the same address is
+// removed in the same step, if the new one is who answers there: it has lost its data and come back as
+// another. One that does not answer is perhaps only being restarted.
 func (s *store) admit(ctx context.Context, a announcement) error {
 	ms := s.members
 	ms.changing.Lock()
@@ -367,8 +368,17 @@ func (s *store) admit(ctx context.Context, a announcement) error {
 		if other.ID == s.id() {
 			return resource.Errorf(resource.Conflict, "server %s announces the address %s of server %s: set advertise", a.ID, a.Address, other.ID)
 		}
-		if g, err := s.ask(ctx, s.whereIs(other)); err == nil && g.ID == string(other.ID) {
-			return resource.Errorf(resource.Conflict, "server %s announces the address %s, where server %s answers: set advertise", a.ID, a.Address, other.ID)
+		switch g, err := s.ask(ctx, a.Address); {
+		case err != nil:
+			return resource.Errorf(resource.Conflict, "server %s announces the address %s of server %s, which does not answer there: remove that one first if it is gone "+
+				"(dgate-cli cluster remove %s), or set advertise", a.ID, a.Address, other.ID, other.ID)
+		case g.ID != a.ID:
+			return resource.Errorf(resource.Conflict, "server %s announces the address %s, where server %s answers: set advertise", a.ID, a.Address, g.ID)
+		case s.whereIs(other) != a.Address: // it has moved, which the configuration does not say yet
+			if err := s.moveServer(string(other.ID), s.whereIs(other)); err != nil {
+				return err
+			}
+			continue
 		}
 		s.log().Warn("a server was replaced by another one at its address", zap.String("gone", string(other.ID)), zap.String("new", a.ID), zap.String("address", a.Address))
 		if err := s.expel(ctx, string(other.ID)); err != nil {

@@ -73,17 +73,19 @@ func (s *store) dropOwn(g greeting) error {
 		return err
 	}
 	s.log().Info("this server has nothing of its own and joins another cluster", zap.String("before", s.db.ClusterID()), zap.String("cluster", g.Cluster))
-	if err := s.members.pledge.change(func(v *vows) error { v.Dropping, v.Joining = true, g.Cluster; return nil }); err != nil {
-		return err
-	}
 	return s.restart(func() error {
-		if err := s.mayDrop(g); err != nil {
-			return errors.Join(err, s.members.pledge.change(func(v *vows) error { v.Dropping, v.Joining = false, ""; return nil }))
-		}
-		if err := s.emptyState(); err != nil {
+		if err := s.mayDrop(g); err != nil { // the last change was a moment ago
 			return err
 		}
-		return s.finishDrop()
+		err := s.members.pledge.change(func(v *vows) error { v.Dropping, v.Joining = true, g.Cluster; return nil })
+		if err != nil {
+			return err
+		}
+		if err := s.emptyState(); err != nil {
+			// The log has everything still, and this server goes on with it.
+			return errors.Join(err, s.members.pledge.change(func(v *vows) error { v.Dropping, v.Joining = false, ""; return nil }))
+		}
+		return s.finishDrop() // if not now, raft does not start before it is done
 	})
 }
 

@@ -1,10 +1,13 @@
 package raftstorage
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/dgate-io/caddy-dgate/internal/resource"
+	"github.com/dgate-io/caddy-dgate/internal/state"
 )
 
 // A node that began a cluster of its own, and was never used, drops that to join another one.
@@ -104,4 +107,57 @@ func TestInterruptedDrop(t *testing.T) {
 	c.open(i)
 	c.voters(2)
 	c.same()
+}
+
+// A node whose disk fails while it forgets its own cluster goes on with that, and forgets nothing later.
+func TestDropThatFails(t *testing.T) {
+	t.Parallel()
+	a := alone(t)
+	b := &cluster{t: t, secret: a.secret, cuts: &cuts{}}
+	b.add(joining)
+	n, dir := b.nodes[0], b.cfgs[0].Dir
+	obstacle := filepath.Join(dir, state.FileName+".new", "x") // where a state is built
+	must(t, os.MkdirAll(obstacle, 0o700))
+	g, err := b.nodes[0].store.ask(t.Context(), a.address(0))
+	must(t, err)
+	if err := n.store.dropOwn(g); err == nil {
+		t.Fatal("it did not fail")
+	}
+	if v := n.store.members.pledge.get(); v.Dropping || v.Joining != "" {
+		t.Errorf("it has promised %+v", v)
+	}
+	write(t, n, service("mine", "http://a"))
+	stop(t, n)
+	must(t, os.RemoveAll(filepath.Dir(obstacle)))
+	b.cfgs[0].Cluster.Join = []string{a.address(0)}
+	b.open(0)
+	if got := names(t, b.nodes[0], "service"); len(got) != 1 {
+		t.Errorf("a change that was answered is gone: %v", got)
+	}
+}
+
+// A node that is being used while it is about to forget its own cluster keeps it.
+func TestDropComesTooLate(t *testing.T) {
+	t.Parallel()
+	a := alone(t)
+	b := &cluster{t: t, secret: a.secret, cuts: &cuts{}}
+	b.add(joining)
+	n := b.nodes[0]
+	g, err := n.store.ask(t.Context(), a.address(0))
+	must(t, err)
+	n.store.configuring.Lock() // a reload is under way
+	dropped := make(chan error, 1)
+	go func() { dropped <- n.store.dropOwn(g) }()
+	write(t, n, service("mine", "http://a"))
+	if v := n.store.members.pledge.get(); v.Dropping {
+		t.Error("it has promised to forget what it can be asked to change")
+	}
+	n.store.configuring.Unlock()
+	if err := <-dropped; resource.CodeOf(err) != resource.Conflict {
+		t.Errorf("got %v", err)
+	}
+	if got := names(t, n, "service"); len(got) != 1 {
+		t.Errorf("services: %v", got)
+	}
+	write(t, n, service("more", "http://a"))
 }

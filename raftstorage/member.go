@@ -47,6 +47,9 @@ type member struct {
 // startMember starts raft. With c nil it is in this process only.
 func (s *store) startMember(c *Cluster, p place) (_ *member, err error) {
 	conf, err := s.configuration()
+	if err == nil {
+		s.checkRecovering(conf.Servers)
+	}
 	if err == nil && len(conf.Servers) == 0 && c.mayBegin() && s.boundTo() == "" {
 		conf, err = s.bootstrap(cmp.Or(p.address, string(localAddress)))
 	}

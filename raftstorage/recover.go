@@ -51,12 +51,9 @@ func (s *store) recover(ctx context.Context, seen uint64) error {
 		return err
 	}
 	id := newClusterID()
-	if err := s.members.pledge.change(func(v *vows) error { *v = vows{Number: v.Number, Recovering: id}; return nil }); err != nil {
-		return err
-	}
 	s.log().Warn("this node becomes the only voter of a new cluster; every change in its log counts as agreed on",
 		zap.String("before", s.db.ClusterID()), zap.String("now", id), zap.Uint64("index", r.LastIndex()))
-	if err := s.restart(s.appendAlone); err != nil {
+	if err := s.restart(func() error { return s.appendRecovery(id) }); err != nil {
 		return fmt.Errorf("recover: %w", err)
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, s.cfg.timing.propose, errors.New("it takes too long"))
@@ -81,6 +78,30 @@ func (s *store) checkNoLeader(ctx context.Context, servers []raft.Server) error 
 		return resource.Errorf(resource.Conflict, "%d of %d voters answer: they elect a leader by themselves", alive, len(voters))
 	}
 	return nil
+}
+
+// appendRecovery makes this server the only one of another cluster. Raft does not run meanwhile. The id
+// comes first: from then on nobody of the old cluster is let near. If what makes it true is not written,
+// the next start of raft forgets it, see [store.checkRecovering].
+func (s *store) appendRecovery(id string) error {
+	err := s.members.pledge.change(func(v *vows) error { *v = vows{Number: v.Number, Recovering: id}; return nil })
+	if err != nil {
+		return err
+	}
+	return s.appendAlone()
+}
+
+// checkRecovering forgets a recovery that was interrupted before it was in the log: this server is a
+// member like any other then, and its cluster has the id of before. Servers are those of the log.
+func (s *store) checkRecovering(servers []raft.Server) {
+	id := s.members.pledge.get().Recovering
+	if id == "" || s.db.ClusterID() == id || len(servers) == 1 && servers[0].ID == s.id() {
+		return
+	}
+	s.log().Warn("a recovery was interrupted before it began; this server is still a member of its cluster", zap.String("cluster", s.db.ClusterID()))
+	if err := s.members.pledge.forgetRecovery(); err != nil {
+		s.log().Error("it is forgotten only until the next start", zap.Error(err))
+	}
 }
 
 // appendAlone makes this server the only one, by an entry of a term of its own behind the log.

@@ -71,3 +71,27 @@ func TestRecover(t *testing.T) {
 		t.Errorf("services %v", got)
 	}
 }
+
+// A recovery that was interrupted before it was in the log leaves the server what it was.
+func TestInterruptedRecovery(t *testing.T) {
+	t.Parallel()
+	c := alone(t)
+	c.grow(3, 3)
+	write(t, c.nodes[0], service("a", "http://a"))
+	c.same()
+	i := c.follower()
+	stop(t, c.nodes[i])
+	p, err := openPledge(c.cfgs[i].path(pledgeFile))
+	must(t, err)
+	must(t, p.change(func(v *vows) error { v.Recovering = newClusterID(); return nil }))
+	c.open(i)
+	write(t, c.nodes[(i+1)%3], service("b", "http://a"))
+	c.same()
+	if v := c.nodes[i].store.members.pledge.get(); v.Recovering != "" {
+		t.Errorf("it still recovers: %+v", v)
+	}
+	stop(t, c.nodes[i])
+	c.open(i) // it does not come up again
+	write(t, c.nodes[(i+1)%3], service("c", "http://a"))
+	c.same()
+}
