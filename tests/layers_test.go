@@ -15,7 +15,7 @@ const module = "github.com/dgate-io/caddy-dgate"
 // layers below its own, and from packages that share its line: those of one directory tree.
 var layers = [][]string{
 	{"internal/resource", "types"},
-	{"internal/js", "internal/manifest", "internal/state"},
+	{"internal/hosts", "internal/js", "internal/manifest", "internal/state"},
 	{"internal/js/host", "internal/change", "internal/domaintls", "internal/keyring"},
 	{"internal/hook", "internal/adminclient", "internal/moduledata"},
 	{"internal/gateway", "internal/cli"},

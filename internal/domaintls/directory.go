@@ -133,6 +133,8 @@ var (
 	ErrNotEach = errors.New("it is under a wildcard")
 	// ErrOff means that its domain wants none to be obtained.
 	ErrOff = errors.New("its domain has tls off")
+	// ErrUnderscore means that the name has an underscore: authorities and Caddy take none.
+	ErrUnderscore = errors.New("no certificates are issued for names with an underscore")
 	// ErrOwn means that a domain brings a certificate for it.
 	ErrOwn = errors.New("a domain has a certificate of its own for it")
 )
@@ -152,10 +154,14 @@ func (d *Directory) Allow(name string) (resource.Key, error) {
 	switch r, ok := t.ruling(name); {
 	case !ok:
 		return resource.Key{}, ErrNoDomain
+	case r.allows && strings.IndexByte(name, '_') >= 0:
+		return resource.Key{}, ErrUnderscore
 	case r.allows:
 		return r.res.Key(), nil
 	case r.res.TLS == resource.TLSOff:
 		return resource.Key{}, fmt.Errorf("%w: %s", ErrOff, r.res.Key())
+	case r.res.TLS == resource.TLSEach:
+		return resource.Key{}, fmt.Errorf("%w of %s that has no dot behind its star", ErrNotEach, r.res.Key())
 	default:
 		return resource.Key{}, fmt.Errorf("%w of %s, whose tls is %s, not each", ErrNotEach, r.res.Key(), r.res.TLS)
 	}
@@ -164,10 +170,29 @@ func (d *Directory) Allow(name string) (resource.Key, error) {
 // Certificate is the certificate of its own that a name has in a domain, or nil. It must not be
 // changed.
 func (d *Directory) Certificate(name string) *tls.Certificate {
+	cert, _ := d.CertificateOf(name)
+	return cert
+}
+
+// CertificateOf is like [Directory.Certificate], and tells which domain has it.
+func (d *Directory) CertificateOf(name string) (cert *tls.Certificate, of resource.Key) {
 	if e := d.table.Load().own(canonical(name), time.Now()); e != nil && e.err == nil {
-		return e.own
+		return e.own, e.res.Key()
 	}
-	return nil
+	return nil, resource.Key{}
+}
+
+// Elsewhere gives those of some names of a domain that requests are routed in another namespace
+// for, and that namespace: its certificate is not served for them.
+func (d *Directory) Elsewhere(key resource.Key, names []string) map[string]string {
+	t := d.table.Load()
+	elsewhere := map[string]string{}
+	for _, name := range names {
+		if rank, ok := t.hosts.Find(canonical(name)); ok && t.ranked[rank].res.Namespace != key.Namespace {
+			elsewhere[name] = t.ranked[rank].res.Namespace
+		}
+	}
+	return elsewhere
 }
 
 // Granted remembers that a name is served with a certificate because of its domain. It may be

@@ -55,7 +55,9 @@ func TestAllow(t *testing.T) {
 		"exact names":                           {[]string{"auto.com", "AUTO.com", "auto.com."}, "auto", nil},
 		"addresses":                             {[]string{"192.0.2.1", "2001:db8::1", "2001:DB8:0::1"}, "auto", nil},
 		"a wildcard of tls auto":                {[]string{"x.auto.com"}, "", domaintls.ErrNotEach},
-		"a wildcard of tls each":                {[]string{"x.each.com", "x.y.each.com", "curtail.com"}, "each", nil},
+		"a wildcard of tls each":                {[]string{"x.each.com", "x.y.each.com"}, "each", nil},
+		"a wildcard without a dot":              {[]string{"curtail.com"}, "", domaintls.ErrNotEach},
+		"an underscore":                         {[]string{"_x.each.com"}, "", domaintls.ErrUnderscore},
 		"the parent of a wildcard":              {[]string{"each.com", ".each.com"}, "", domaintls.ErrNoDomain},
 		"beginnings, middles, expressions, all": {[]string{"api.x", "a.mid.b", "re1.com", "pre.x", "inner", "rx1.com", "other.com", ""}, "", domaintls.ErrNoDomain},
 		"tls off":                               {[]string{"off.com", "x.off.com"}, "", domaintls.ErrOff},
@@ -87,18 +89,30 @@ func TestOwnCertificates(t *testing.T) {
 	_, oldKey := resourcetest.Certificate(t)
 	old := resourcetest.Expired(t, oldKey, "a.com")
 	broad, broadKey := resourcetest.Certificate(t, "*.b.com")
-	d := directory(t,
+	older := resourcetest.Expired(t, oldKey, "w.b.com")
+	foreign, foreignKey := resourcetest.Certificate(t, "a.com", "z.b.com", "taken.com")
+	domains := []*resource.Domain{
 		with(stored("exact", "auto", 0, "a.com", "x.b.com"), exact, exactKey),
 		with(stored("wild", "auto", 0, "*.b.com", "127.0.0.1"), wild, wildKey),
 		with(stored("old", "auto", 9, "a.com"), old, oldKey),
+		with(stored("older", "auto", 9, "w.b.com"), older, oldKey),
 		with(stored("broad", "auto", 9, "y.b.com"), broad, broadKey),
-	)
+	}
+	for _, domain := range domains {
+		domain.Namespace = "n"
+	}
+	d := directory(t, append(domains,
+		with(stored("foreign", "auto", -1, "a.com", "z.b.com", "taken.com"), foreign, foreignKey),
+		stored("taker", "auto", 0, "/^taken/"),
+	)...)
 	tests := map[string]string{
 		"a.com":     exact, // not the one that has expired
 		"A.com":     exact,
 		"x.b.com":   exact, // the name before the wildcard
 		"y.b.com":   broad, // the priority
-		"z.b.com":   wild,
+		"z.b.com":   wild,  // the name, but of another namespace
+		"taken.com": "",    // likewise
+		"w.b.com":   wild,  // that of the name has expired
 		"q.z.b.com": "",
 		"b.com":     "",
 		"other.com": "", // no pattern has it

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dgate-io/caddy-dgate/internal/hosts"
 	"github.com/dgate-io/caddy-dgate/internal/resource"
 )
 
@@ -26,7 +27,8 @@ func (e *entry) matches(name string) bool {
 
 // table is what handshakes look names up in. It never changes.
 type table struct {
-	ranked []*entry // as requests rank domains, the best first
+	ranked []*entry     // as requests rank domains, the best first
+	hosts  *hosts.Index // of their patterns
 
 	exact    map[string]ruling // by name
 	suffixes map[string]ruling // by what follows the star
@@ -53,17 +55,20 @@ func newTable(entries map[resource.Key]*entry) *table {
 			cmp.Compare(b.res.Namespace, a.res.Namespace),
 		)
 	})
-	for _, e := range t.ranked {
+	var patterns []hosts.Ranked
+	for rank, e := range t.ranked {
 		for _, p := range e.patterns {
+			patterns = append(patterns, hosts.Ranked{HostPattern: p, Rank: rank})
 			switch {
 			case p.Form == resource.HostExact && !p.HasPort():
 				decide(t.exact, p.Text, e, e.res.TLS != resource.TLSOff)
-			case p.Form == resource.HostSuffix:
-				decide(t.suffixes, p.Text, e, e.res.TLS == resource.TLSEach)
+			case p.Form == resource.HostSuffix: // without a dot it is for strangers too: *shop.com for evilshop.com
+				decide(t.suffixes, p.Text, e, e.res.TLS == resource.TLSEach && p.Text[0] == '.')
 			}
 		}
 		t.enterOwn(e)
 	}
+	t.hosts = hosts.NewIndex(patterns)
 	for suffix := range t.suffixes {
 		if !slices.Contains(t.lengths, len(suffix)) {
 			t.lengths = append(t.lengths, len(suffix))
@@ -131,31 +136,43 @@ func (t *table) ruling(name string) (r ruling, ok bool) {
 	return ruling{}, false
 }
 
-// own is the domain whose own certificate a name is served with, or nil. A certificate for the name
-// comes before one for all names of its parent, and one that can be used and is valid now before
-// one that is not.
+// own is the domain whose own certificate a name is served with, or nil: one of the namespace that
+// requests for the name are routed in. What can be used and is valid now comes before what is not,
+// and a certificate for the name before one for all names of its parent.
 func (t *table) own(name string, now time.Time) *entry {
-	if e := pick(t.named[name], name, now); e != nil {
-		return e
+	exact, valid := t.pick(t.named[name], name, now)
+	if valid {
+		return exact
 	}
+	var wild *entry
 	if dot := strings.IndexByte(name, '.'); dot > 0 {
-		return pick(t.wild[name[dot:]], name, now)
+		wild, valid = t.pick(t.wild[name[dot:]], name, now)
 	}
-	return nil
+	if exact == nil || valid {
+		return wild
+	}
+	return exact
 }
 
-func pick(candidates []*entry, name string, now time.Time) *entry {
-	var first *entry
+// pick chooses one of some domains with a certificate for a name, or none, and tells whether it can be
+// used now.
+func (t *table) pick(candidates []*entry, name string, now time.Time) (first *entry, valid bool) {
 	for _, e := range candidates {
-		if !e.matches(name) {
+		if !e.matches(name) || !t.routes(e, name) {
 			continue
 		}
 		if leaf := e.own.Leaf; e.err == nil && !now.Before(leaf.NotBefore) && !now.After(leaf.NotAfter) {
-			return e
+			return e, true
 		}
 		if first == nil || first.err != nil && e.err == nil {
 			first = e
 		}
 	}
-	return first
+	return first, false
+}
+
+// routes tells whether requests for a name are routed in the namespace of a domain.
+func (t *table) routes(e *entry, name string) bool {
+	rank, ok := t.hosts.Find(name)
+	return ok && t.ranked[rank].res.Namespace == e.res.Namespace
 }

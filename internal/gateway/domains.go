@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/dgate-io/caddy-dgate/internal/change"
+	"github.com/dgate-io/caddy-dgate/internal/hosts"
 	"github.com/dgate-io/caddy-dgate/internal/resource"
 )
 
@@ -33,7 +34,7 @@ func parseDomain(res *resource.Domain) *domain {
 // domains finds the domain that has a host. It never changes.
 type domains struct {
 	ranked []*domain // the best first
-	hosts  *hostIndex
+	index  *hosts.Index
 	owners map[string]bool // the namespaces that have a domain
 }
 
@@ -53,19 +54,19 @@ func newDomains(all map[resource.Key]*domain) (*domains, error) {
 			cmp.Compare(b.res.Namespace, a.res.Namespace),
 		)
 	})
-	var patterns []rankedPattern
+	var patterns []hosts.Ranked
 	for rank, each := range d.ranked {
 		for _, p := range each.patterns {
-			patterns = append(patterns, rankedPattern{p, rank})
+			patterns = append(patterns, hosts.Ranked{HostPattern: p, Rank: rank})
 		}
 	}
-	d.hosts = newHostIndex(patterns)
+	d.index = hosts.NewIndex(patterns)
 	return d, errors.Join(errs...)
 }
 
 // find gives the domain that has a canonical host, or nil.
 func (d *domains) find(host string) *domain {
-	if rank, ok := d.hosts.find(host); ok {
+	if rank, ok := d.index.Find(host); ok {
 		return d.ranked[rank]
 	}
 	return nil

@@ -46,8 +46,12 @@ func TestNamespaces(t *testing.T) {
 		return change.Change{Key: resource.MustKind(kind).Key(resource.DefaultNamespace, name)}
 	}
 	allow := func(texts ...string) (patterns []resource.HostPattern) {
-		for _, p := range parsePatterns(t, texts...) {
-			patterns = append(patterns, p.HostPattern)
+		for _, text := range texts {
+			p, err := resource.ParseHostPattern(text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			patterns = append(patterns, p)
 		}
 		return patterns
 	}

@@ -18,6 +18,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/dgate-io/caddy-dgate/internal/hook"
+	"github.com/dgate-io/caddy-dgate/internal/hosts"
 	"github.com/dgate-io/caddy-dgate/internal/js"
 	"github.com/dgate-io/caddy-dgate/internal/resource"
 )
@@ -42,7 +43,7 @@ type Options struct {
 	tags []string // the value of X-DGate-Tags, or nil
 	env  string   // Env, to compare with
 
-	allowed *hostIndex // AllowedDomains, or nil
+	allowed *hosts.Index // AllowedDomains, or nil
 }
 
 // Hosts is told which domains there are, and knows hosts that requests must not be for any more.
@@ -87,11 +88,11 @@ func (g *Gateway) Configure(options Options) {
 	}
 	options.env = strings.Join(options.Env, ",")
 	if len(options.AllowedDomains) > 0 {
-		var patterns []rankedPattern
+		var patterns []hosts.Ranked
 		for i, p := range options.AllowedDomains {
-			patterns = append(patterns, rankedPattern{p, i})
+			patterns = append(patterns, hosts.Ranked{HostPattern: p, Rank: i})
 		}
-		options.allowed = newHostIndex(patterns)
+		options.allowed = hosts.NewIndex(patterns)
 	}
 	g.use(&options)
 }

@@ -74,7 +74,7 @@ func (g *Gateway) Match(ns string, r *http.Request) (Match, error) {
 		return Match{}, fail(http.StatusNotFound, "no namespace for %s", r.Host)
 	}
 	if opts.allowed != nil {
-		if _, ok := opts.allowed.find(host); !ok {
+		if _, ok := opts.allowed.Find(host); !ok {
 			return Match{}, fail(http.StatusForbidden, "domain not allowed: %s", r.Host)
 		}
 	}

@@ -1,4 +1,4 @@
-package gateway
+package hosts
 
 import (
 	"fmt"
@@ -10,32 +10,32 @@ import (
 )
 
 // naive finds the best rank by asking every pattern.
-func naive(patterns []rankedPattern, host string) (best int, ok bool) {
+func naive(patterns []Ranked, host string) (best int, ok bool) {
 	best = unranked
 	for _, p := range patterns {
-		if p.rank < best && p.Match(host) {
-			best = p.rank
+		if p.Rank < best && p.Match(host) {
+			best = p.Rank
 		}
 	}
 	return best, best != unranked
 }
 
-func parsePatterns(tb testing.TB, texts ...string) []rankedPattern {
+func parsePatterns(tb testing.TB, texts ...string) []Ranked {
 	tb.Helper()
-	var patterns []rankedPattern
+	var patterns []Ranked
 	for rank, text := range texts {
 		p, err := resource.ParseHostPattern(text)
 		if err != nil {
 			tb.Fatalf("%q: %v", text, err)
 		}
-		patterns = append(patterns, rankedPattern{p, rank})
+		patterns = append(patterns, Ranked{p, rank})
 	}
 	return patterns
 }
 
 // The index finds what asking every pattern finds: random patterns of few letters, so that many
 // match and contain each other.
-func TestHostIndex(t *testing.T) {
+func TestIndex(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	text := func() string {
 		b := make([]byte, random.IntN(6)+1)
@@ -55,34 +55,34 @@ func TestHostIndex(t *testing.T) {
 		}
 		random.Shuffle(len(texts), func(i, j int) { texts[i], texts[j] = texts[j], texts[i] })
 		patterns := parsePatterns(t, texts...)
-		x := newHostIndex(patterns)
+		x := NewIndex(patterns)
 		for range 50 {
 			host := text()
 			for random.IntN(2) == 0 {
 				host += text()
 			}
 			want, found := naive(patterns, host)
-			if got, ok := x.find(host); got != want || ok != found {
+			if got, ok := x.Find(host); got != want || ok != found {
 				t.Fatalf("%s: rank %d, want %d of %v", host, got, want, texts)
 			}
 		}
 	}
 }
 
-func FuzzHostIndex(f *testing.F) {
+func FuzzIndex(f *testing.F) {
 	f.Add("a.com *.a.com api.* *mid* * /^a+$/", "x.a.com")
 	f.Add("*a *aa *aaa aaa* aa* a*", "aaab")
 	f.Add("*.a.com *a.com", strings.Repeat("x", 300)+".a.com")
 	f.Fuzz(func(t *testing.T, texts, host string) {
-		var patterns []rankedPattern
+		var patterns []Ranked
 		for rank, text := range strings.Fields(texts) {
 			if p, err := resource.ParseHostPattern(text); err == nil {
-				patterns = append(patterns, rankedPattern{p, rank})
+				patterns = append(patterns, Ranked{p, rank})
 			}
 		}
 		host = resource.CanonicalHost(host)
 		want, found := naive(patterns, host)
-		if got, ok := newHostIndex(patterns).find(host); got != want || ok != found {
+		if got, ok := NewIndex(patterns).Find(host); got != want || ok != found {
 			t.Errorf("%q among %q: rank %d, want %d", host, texts, got, want)
 		}
 	})
@@ -123,10 +123,10 @@ func BenchmarkHosts(b *testing.B) {
 		{"regular expressions/100", each(100, `/^r%d\.example\.(com|org)$/`), "www.example.net"},
 	} {
 		b.Run(bb.name, func(b *testing.B) {
-			x := newHostIndex(parsePatterns(b, bb.texts...))
+			x := NewIndex(parsePatterns(b, bb.texts...))
 			b.ReportAllocs()
 			for b.Loop() {
-				x.find(resource.CanonicalHost(bb.host))
+				x.Find(resource.CanonicalHost(bb.host))
 			}
 		})
 	}

@@ -1,4 +1,5 @@
-package gateway
+// Package hosts finds the best of many patterns that match a host.
+package hosts
 
 import (
 	"cmp"
@@ -9,48 +10,49 @@ import (
 	"github.com/dgate-io/caddy-dgate/internal/resource"
 )
 
-// hostIndex finds, among many patterns, the best one that matches a host. It never changes.
+// Index finds, among many patterns, the best one that matches a host. It never changes.
 //
 // Names, suffixes and prefixes are found without looking at the others, however many there are.
 // Parts of names and regular expressions are tried one after the other, down from the best, until
 // no better one is left.
-type hostIndex struct {
+type Index struct {
 	exact    map[string]int
 	prefixes affixes
 	suffixes affixes // written backwards
-	tried    []rankedPattern
+	tried    []Ranked
 	all      int // the best "*"
 }
 
-// rankedPattern is a pattern with its rank: the lower one is the better.
-type rankedPattern struct {
+// Ranked is a pattern with its rank: the lower one is the better.
+type Ranked struct {
 	resource.HostPattern
-	rank int
+	// Rank is its rank, 0 or more.
+	Rank int
 }
 
 // unranked is the rank of nothing.
 const unranked = int(^uint(0) >> 1)
 
-// newHostIndex makes an index of patterns.
-func newHostIndex(patterns []rankedPattern) *hostIndex {
-	x := &hostIndex{exact: map[string]int{}, all: unranked}
+// NewIndex makes an index of patterns.
+func NewIndex(patterns []Ranked) *Index {
+	x := &Index{exact: map[string]int{}, all: unranked}
 	prefixes, suffixes := map[string]int{}, map[string]int{}
 	for _, p := range patterns {
 		switch p.Form {
 		case resource.HostExact:
-			enter(x.exact, p.Text, p.rank)
+			enter(x.exact, p.Text, p.Rank)
 		case resource.HostPrefix:
-			enter(prefixes, p.Text, p.rank)
+			enter(prefixes, p.Text, p.Rank)
 		case resource.HostSuffix:
-			enter(suffixes, backwards(p.Text), p.rank)
+			enter(suffixes, backwards(p.Text), p.Rank)
 		case resource.HostAny:
-			x.all = min(x.all, p.rank)
+			x.all = min(x.all, p.Rank)
 		default:
 			x.tried = append(x.tried, p)
 		}
 	}
 	x.prefixes, x.suffixes = newAffixes(prefixes), newAffixes(suffixes)
-	slices.SortStableFunc(x.tried, func(a, b rankedPattern) int { return cmp.Compare(a.rank, b.rank) })
+	slices.SortStableFunc(x.tried, func(a, b Ranked) int { return cmp.Compare(a.Rank, b.Rank) })
 	return x
 }
 
@@ -61,8 +63,8 @@ func enter(ranks map[string]int, text string, rank int) {
 	}
 }
 
-// find gives the best rank of the patterns that match a canonical host.
-func (x *hostIndex) find(host string) (rank int, ok bool) {
+// Find gives the best rank of the patterns that match a host, as [resource.CanonicalHost] gives it.
+func (x *Index) Find(host string) (rank int, ok bool) {
 	best := x.all
 	if rank, ok := x.exact[host]; ok {
 		best = min(best, rank)
@@ -72,11 +74,11 @@ func (x *hostIndex) find(host string) (rank int, ok bool) {
 		best = min(best, x.suffixes.find(backwards(host)))
 	}
 	for _, p := range x.tried {
-		if p.rank >= best {
+		if p.Rank >= best {
 			break
 		}
 		if p.Match(host) {
-			best = p.rank
+			best = p.Rank
 		}
 	}
 	return best, best != unranked
