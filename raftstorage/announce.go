@@ -102,9 +102,11 @@ func (s *store) tell(ctx context.Context, me announcement, addresses []string) {
 			ctx, cancel := context.WithTimeout(ctx, s.members.timing.ask)
 			defer cancel()
 			var a announced
-			if err := s.call(ctx, address, "announce", me, &a); err != nil {
+			err := s.call(ctx, address, "announce", me, &a)
+			if err != nil {
 				a = announced{}
 			}
+			s.noteApart(address, err)
 			answers <- a
 		}()
 	}
@@ -124,6 +126,7 @@ func (s *store) heard(a announced) {
 		s.metForeign(a.greeting)
 		return
 	}
+	s.noteTold(a.greeting)
 	for id, w := range a.Known {
 		s.noteHeard(id, w)
 	}
@@ -165,7 +168,7 @@ func (s *store) noteSeen(a announcement) {
 	defer ms.mu.Unlock()
 	before := ms.seen[a.ID]
 	a.Applied = max(a.Applied, before.Applied)
-	ms.seen[a.ID] = seen{a, time.Now(), before.dialled}
+	ms.seen[a.ID] = seen{a, time.Now(), before.dialled, before.from}
 }
 
 // noteHeard remembers where another one says that a server is, if that is newer than what we know.

@@ -39,7 +39,9 @@ func (s *store) serveAnnounce(ctx context.Context, from peer.Identity, r *http.R
 		return answer, nil
 	}
 	if !s.leads() {
-		s.noteCall(a)
+		if !s.unmoved(records[a.ID], a) {
+			s.noteCall(a)
+		}
 		return answer, nil
 	}
 	if _, member := findServer(s.servers(), a.ID); !member {
@@ -85,17 +87,15 @@ func (s *store) upsert(ctx context.Context, a announcement) (replaced string, er
 		next.Before = append(slices.Clone(record.Before), record.Nonce)
 		next.Before = next.Before[max(0, len(next.Before)-noncesKept):]
 	}
-	if err := s.moveServer(a.ID, a.Address); err != nil {
-		return "", err
-	}
+	moved := s.moveServer(a.ID, a.Address) // if it cannot be, that is no reason not to remember the rest
 	if known && sameRecord(record, next) {
-		return "", nil
+		return "", moved
 	}
 	cond := state.Condition{Mode: state.Absent}
 	if known {
 		cond = state.Condition{Mode: state.AtVersion, Version: versions[a.ID]}
 	}
-	return "", s.saveRecord(ctx, a.ID, next, cond)
+	return "", errors.Join(moved, s.saveRecord(ctx, a.ID, next, cond))
 }
 
 // copied is what a process is told when another one is its server by now.
@@ -120,18 +120,42 @@ func (s *store) saveRecord(ctx context.Context, id string, r memberRecord, cond 
 	return err
 }
 
-// moveServer writes a new address of a server into the configuration, if it has one.
+// moveServer writes a new address of a server into the configuration, if it has one. If that is still
+// the address of another one, which has announced where it is now, both are moved: servers can have
+// exchanged their addresses, and no two may have the same at any time. The caller holds changing.
 func (s *store) moveServer(id, address string) error {
 	servers := s.servers()
 	server, ok := findServer(servers, id)
 	if !ok || string(server.Address) == address || address == "" {
 		return nil
 	}
-	for _, other := range servers {
-		if string(other.Address) == address {
-			return resource.Errorf(resource.Conflict, "server %s announces the address %s of server %s", id, address, other.ID)
-		}
+	i := slices.IndexFunc(servers, func(other raft.Server) bool { return string(other.Address) == address })
+	if i < 0 {
+		return s.writeAddress(server, address)
 	}
+	other := servers[i]
+	now := s.whereIs(other)
+	if other.ID == s.id() {
+		now = s.advertised()
+	}
+	if now == address || now == "" {
+		return resource.Errorf(resource.Conflict, "server %s announces the address %s of server %s", id, address, other.ID)
+	}
+	if err := s.writeAddress(other, string(other.ID)+placeholder); err != nil {
+		return err
+	}
+	if err := s.writeAddress(server, address); err != nil {
+		return err
+	}
+	return s.moveServer(string(other.ID), now) // and so on: who is where it says is not moved again
+}
+
+// placeholder makes an address of the id of a server that is at none. Nobody is asked there: a server
+// is found where it has announced that it is.
+const placeholder = ".invalid:1"
+
+// writeAddress changes the address of a server in the configuration.
+func (s *store) writeAddress(server raft.Server, address string) error {
 	r := s.raftNow()
 	if r == nil {
 		return errors.New("this node is being restarted")
@@ -143,8 +167,8 @@ func (s *store) moveServer(id, address string) error {
 		future = r.AddNonvoter(server.ID, raft.ServerAddress(address), 0, s.members.timing.change)
 	}
 	if err := future.Error(); err != nil {
-		return fmt.Errorf("new address of server %s: %w", id, err)
+		return fmt.Errorf("new address of server %s: %w", server.ID, err)
 	}
-	s.log().Info("a server has a new address", zap.String("server", id), zap.String("address", address))
+	s.log().Info("a server has a new address", zap.String("server", string(server.ID)), zap.String("address", address))
 	return nil
 }

@@ -151,6 +151,9 @@ type Member struct {
 	LastContact time.Duration
 	// Storage is "ok", or what it cannot read or write.
 	Storage string
+	// Apart says why it does not count although it is there, or is "": it and the node that was asked do
+	// not accept each other, or it calls others and cannot be called. Then it is not lost.
+	Apart string
 	// Problem says why it is not reachable, not promoted or superseded, or is "".
 	Problem string
 }

@@ -1,6 +1,7 @@
 package raftstorage
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -46,9 +47,12 @@ func (s *store) noteElsewhere(g greeting) {
 	}
 }
 
-// parted says that the cluster was recovered without this node, as far as it has heard, or is "".
+// parted says why this node hears of no leader, if that will not pass by itself, or is "".
+func (s *store) parted() string { return cmp.Or(s.recovered(), s.severed()) }
+
+// recovered says that the cluster was recovered without this node, as far as it has heard, or is "".
 // As long as there is a leader it is the other cluster that has too few members.
-func (s *store) parted() string {
+func (s *store) recovered() string {
 	if l, _ := s.leading.get(); l.known() {
 		return ""
 	}

@@ -63,6 +63,8 @@ type membership struct {
 	following map[string]time.Time // since when servers follow this leader
 	silent    map[string]time.Time // since when servers do not answer this leader
 	failed    int                  // see former; for the loop that joins only
+	refusing  map[string]string    // by address, why it and this server do not accept each other
+	told      string               // what the leader says is wrong with this server
 }
 
 // seen is what a server announced last.
@@ -70,6 +72,7 @@ type seen struct {
 	announcement
 	at      time.Time // when it said where it is
 	dialled time.Time // when it called this server last
+	from    string    // the host that it called from
 }
 
 func newMembership(path string, level int, timing memberTiming) (*membership, error) {
@@ -80,7 +83,7 @@ func newMembership(path string, level int, timing memberTiming) (*membership, er
 	return &membership{
 		pledge: p, nonce: randomHex(8), level: cmp.Or(level, state.FeatureLevel), timing: timing, finder: netResolver(),
 		joinNow: make(chan struct{}, 1), leadNow: make(chan struct{}, 1),
-		seen: map[string]seen{}, problems: map[string]string{}, elsewhere: map[string]string{},
+		seen: map[string]seen{}, problems: map[string]string{}, elsewhere: map[string]string{}, refusing: map[string]string{},
 		following: map[string]time.Time{}, silent: map[string]time.Time{},
 	}, nil
 }

@@ -12,8 +12,8 @@ import (
 func (s *store) memberMethods() map[string]method {
 	return map[string]method{
 		"hello":    s.serveHello,
-		"announce": s.serveAnnounce,
-		"join":     s.serveJoin,
+		"announce": s.noting(s.serveAnnounce),
+		"join":     s.noting(s.serveJoin),
 		"promise":  s.servePromise,
 		"release":  s.serveRelease,
 		"fate":     s.serveFate,

@@ -93,6 +93,9 @@ func (s *store) ask(ctx context.Context, address string) (greeting, error) {
 		return g, fmt.Errorf("its address is not known")
 	}
 	err := s.call(ctx, address, "hello", nil, &g)
+	if err == nil {
+		s.noteTold(g)
+	}
 	return g, err
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -111,7 +112,12 @@ func describe(server raft.Server, record memberRecord, g greeting, err error, le
 		return m
 	}
 	if err != nil {
-		m.Problem = "it does not answer: " + err.Error()
+		if m.Apart = apart(err, "", ""); m.Apart == "" && strings.HasPrefix(m.Problem, callsFrom) {
+			m.Apart = m.Problem
+		}
+		if m.Problem = m.Apart; m.Apart == "" {
+			m.Problem = "it does not answer: " + err.Error()
+		}
 		return m
 	}
 	m.Reachable, m.Applied, m.Hash, m.Storage = true, g.Applied, g.Hash, "ok"

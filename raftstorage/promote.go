@@ -26,6 +26,9 @@ type candidate struct {
 	lag     uint64        // entries that it is behind the leader's log
 	dialled bool          // it has reached the leader at the address that the leader announces
 	level   int           // the highest level that it understands
+	apart   string        // why it is there and cannot be called, or ""
+	storage string        // what it cannot read or write, or ""
+	behind  uint64        // entries that it has applied less than the leader
 	reach   string        // which voter cannot reach it, and why; "" if all do; unknown: not asked
 }
 
@@ -43,6 +46,10 @@ func (c candidate) problem(level int, steady time.Duration) string {
 // problemBut is problem for one that the voters were not asked about.
 func (c candidate) problemBut(level int, steady time.Duration) string {
 	switch {
+	case c.apart != "":
+		return c.apart
+	case c.storage != "":
+		return "it gets no vote while its storage fails: " + c.storage
 	case c.contact == 0:
 		return "it does not follow the leader"
 	case !c.dialled:
@@ -53,15 +60,17 @@ func (c candidate) problemBut(level int, steady time.Duration) string {
 		return "it follows the leader for a moment only"
 	case c.lag >= maxLag:
 		return fmt.Sprintf("it is %d entries behind", c.lag)
+	case c.behind >= maxLag:
+		return fmt.Sprintf("it has the log, but its state is %d entries behind", c.behind)
 	}
 	return ""
 }
 
-// spareProblem is what status says of a server that waits for a voter to go.
-const spareProblem = ""
+// spareProblem is what status says of a server that waits for one of so many voters to go.
+func spareProblem(voters int) string { return fmt.Sprintf("spare: %d voters are enough", voters) }
 
 // promotion picks who becomes a voter next: the id of a server, or "". It also says of each other
-// non-voter why it is none; a spare has no problem. There is one change at a time.
+// non-voter why it is none, also of a spare. There is one change at a time.
 func promotion(servers []candidate, target, level int, steady time.Duration) (next string, problems map[string]string) {
 	problems = map[string]string{}
 	voters := 0
@@ -82,8 +91,10 @@ func promotion(servers []candidate, target, level int, steady time.Duration) (ne
 		switch {
 		case problem == "" && voters < target && next == "":
 			next = c.id
-		case problem == "" || voters >= target && problem == notAsked:
-			problems[c.id] = spareProblem
+		case voters >= target && (problem == "" || problem == notAsked):
+			problems[c.id] = spareProblem(voters)
+		case problem == "":
+			problems[c.id] = "" // its turn comes next
 		default:
 			problems[c.id] = problem
 		}

@@ -2,7 +2,9 @@ package raftstorage
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"sync"
 	"time"
@@ -54,10 +56,7 @@ func (s *store) leadOnce(ctx context.Context) error {
 	if err := s.finishRecovery(ctx); err != nil {
 		return err
 	}
-	replaced, err := s.upsert(ctx, s.myself())
-	if err != nil {
-		return err
-	}
+	replaced, unnoted := s.upsert(ctx, s.myself()) // what cannot be noted keeps it from nothing else
 	if replaced != "" {
 		s.supersede(replaced)
 		return nil
@@ -78,16 +77,16 @@ func (s *store) leadOnce(ctx context.Context) error {
 		return err
 	}
 	if len(servers) == 1 {
-		return nil
+		return unnoted
 	}
-	return s.promote(ctx, s.look(ctx, servers, records))
+	return errors.Join(unnoted, s.promote(ctx, s.look(ctx, servers, records)))
 }
 
 // look asks all servers how they are.
 func (s *store) look(ctx context.Context, servers []raft.Server, records map[string]memberRecord) []candidate {
 	greetings, errs := s.askMembers(ctx, servers)
 	ms, now := s.members, time.Now()
-	last := s.raftNow().LastIndex()
+	last, applied := s.raftNow().LastIndex(), s.db.Applied()
 	candidates := make([]candidate, len(servers))
 	ms.mu.Lock()
 	defer ms.mu.Unlock()
@@ -114,6 +113,10 @@ func (s *store) look(ctx context.Context, servers []raft.Server, records map[str
 		if last > g.Last {
 			c.lag = last - g.Last
 		}
+		if applied > g.Applied {
+			c.behind = applied - g.Applied
+		}
+		c.storage, c.apart = g.Storage, apart(errs[i], ms.calledFrom(id), s.whereIs(server))
 		if one, ok := ms.seen[id]; ok && alive {
 			one.Applied = max(one.Applied, g.Applied)
 			ms.seen[id] = one
@@ -146,6 +149,7 @@ func (s *store) promote(ctx context.Context, candidates []candidate) error {
 		}
 	}
 	next, problems := promotion(candidates, target, level, ms.timing.steady)
+	maps.Copy(problems, apartFrom(candidates, s.id()))
 	ms.mu.Lock()
 	ms.problems = problems
 	ms.mu.Unlock()

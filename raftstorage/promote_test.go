@@ -22,8 +22,11 @@ func TestPromotion(t *testing.T) {
 	}{
 		"one that is ready":   {servers: []candidate{leader, good("b")}, target: 3, next: "b"},
 		"one at a time":       {servers: []candidate{leader, good("c"), good("b")}, target: 3, next: "b", problems: map[string]string{"c": ""}},
+		"a disk that fails":   {servers: []candidate{leader, with(good("b"), func(c *candidate) { c.storage = "no space" })}, target: 3, problems: map[string]string{"b": "it gets no vote while its storage fails: no space"}},
+		"an old state":        {servers: []candidate{leader, with(good("b"), func(c *candidate) { c.behind = 250 })}, target: 3, problems: map[string]string{"b": "it has the log, but its state is 250 entries behind"}},
+		"there, but apart":    {servers: []candidate{leader, with(good("b"), func(c *candidate) { c.contact, c.apart = 0, "it calls" })}, target: 3, problems: map[string]string{"b": "it calls"}},
 		"the steadiest first": {servers: []candidate{leader, good("b"), with(good("c"), func(c *candidate) { c.contact *= 2 })}, target: 3, next: "c", problems: map[string]string{"b": ""}},
-		"enough voters":       {servers: []candidate{leader, {id: "b", voter: true}, {id: "c", voter: true}, good("d")}, target: 3, problems: map[string]string{"d": ""}},
+		"enough voters":       {servers: []candidate{leader, {id: "b", voter: true}, {id: "c", voter: true}, good("d")}, target: 3, problems: map[string]string{"d": "spare: 3 voters are enough"}},
 		"edges are left":      {servers: []candidate{leader, with(good("b"), func(c *candidate) { c.edge = true })}, target: 3},
 		"no contact":          {servers: []candidate{leader, with(good("b"), func(c *candidate) { c.contact = 0 })}, target: 3, problems: map[string]string{"b": "it does not follow the leader"}},
 		"new contact":         {servers: []candidate{leader, with(good("b"), func(c *candidate) { c.contact = time.Second })}, target: 3, problems: map[string]string{"b": "it follows the leader for a moment only"}},

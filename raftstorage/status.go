@@ -54,6 +54,9 @@ type Status struct {
 	// Elsewhere says that other members are in another cluster now, because that was recovered without
 	// this node, and that nobody leads here; otherwise it is "".
 	Elsewhere string
+	// Apart says why this node hears of no leader although others are there: they do not accept each
+	// other, or cannot reach this node. Otherwise it is "".
+	Apart string
 	// Diverged says how the state differs from that of the leader, or "". It is replaced then.
 	Diverged string
 }
@@ -80,8 +83,9 @@ func (n *Node) Status() Status {
 		Hash:          s.db.Hash(),
 		SnapshotIndex: s.upkeep.snapshotIndex.Load(),
 		Rebuilt:       s.rebuilt,
-		Joining:       s.lonely(),
-		Elsewhere:     s.parted(),
+		Joining:       s.waiting(),
+		Elsewhere:     s.recovered(),
+		Apart:         s.severed(),
 	}
 	if s.cluster.Load() != nil {
 		st.LeaderAddress = string(at)
