@@ -3,11 +3,17 @@ package resource
 import (
 	"bytes"
 	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rsa"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/pem"
 	"errors"
+	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -79,14 +85,53 @@ func (d *Domain) readCert() (*x509.Certificate, error) {
 	if len(chain) == 0 {
 		return nil, Invalid("cert", "", "must have a certificate in PEM")
 	}
+	if problem := unusable(chain[0]); problem != "" {
+		return nil, Invalid("cert", "", "%s", problem)
+	}
 	for i, cert := range chain[1:] {
 		if !bytes.Equal(chain[i].RawIssuer, cert.RawSubject) {
 			return nil, Invalid("cert", "", "must have the own certificate first, and then each one that has signed the one before: number %d is of %s, but number %d was signed by %s",
 				i+2, shorten(cert.Subject.String()), i+1, shorten(chain[i].Issuer.String()))
 		}
+		if err := chain[i].CheckSignatureFrom(cert); err != nil && !isOld(err) {
+			return nil, Invalid("cert", "", "must have each certificate signed by the next one: number %d, of %s, has not signed number %d: %s",
+				i+2, shorten(cert.Subject.String()), i+1, strings.TrimPrefix(err.Error(), "x509: "))
+		}
 	}
 	d.Cert = canonical.String()
 	return chain[0], nil
+}
+
+// isOld tells that a signature is not checked because nobody relies on its kind any more: that of a
+// root, which clients do not look at.
+func isOld(err error) bool {
+	_, insecure := errors.AsType[x509.InsecureAlgorithmError](err)
+	return insecure || errors.Is(err, x509.ErrUnsupportedAlgorithm)
+}
+
+// minRSA is how many bits an RSA key must have for browsers.
+const minRSA = 2048
+
+// unusable says why no client would take a certificate of a server, or "".
+func unusable(leaf *x509.Certificate) string {
+	switch key := leaf.PublicKey.(type) {
+	case *rsa.PublicKey:
+		if bits := key.N.BitLen(); bits < minRSA {
+			return fmt.Sprintf("must have an RSA key of at least %d bits, not %d", minRSA, bits)
+		}
+	case *ecdsa.PublicKey:
+		if key.Curve != elliptic.P256() && key.Curve != elliptic.P384() && key.Curve != elliptic.P521() {
+			return "must have a key on the curve P-256, P-384 or P-521, not " + key.Curve.Params().Name
+		}
+	case ed25519.PublicKey:
+	default:
+		return "must have a key for RSA, ECDSA or Ed25519"
+	}
+	limited := len(leaf.ExtKeyUsage)+len(leaf.UnknownExtKeyUsage) > 0
+	if limited && !slices.Contains(leaf.ExtKeyUsage, x509.ExtKeyUsageServerAuth) && !slices.Contains(leaf.ExtKeyUsage, x509.ExtKeyUsageAny) {
+		return "must be for servers, but its extended key usage is another"
+	}
+	return ""
 }
 
 // readKey finds the private key.

@@ -1,9 +1,20 @@
 package resource_test
 
 import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
 	"encoding/base64"
+	"encoding/json"
+	"encoding/pem"
+	"fmt"
+	"math/big"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -81,6 +92,95 @@ func many(n int) []string {
 		patterns[i] = strings.Repeat("a", i/26+1) + string(rune('a'+i%26))
 	}
 	return patterns
+}
+
+// What no client would take from a server is refused, in words that name the reason.
+func TestUnusableCertificates(t *testing.T) {
+	curve := func(c elliptic.Curve) crypto.Signer {
+		key, err := ecdsa.GenerateKey(c, rand.Reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return key
+	}
+	short, err := rsa.GenerateKey(rand.Reader, 1024)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tests := map[string]struct {
+		key   crypto.Signer
+		usage []x509.ExtKeyUsage
+		want  []string
+	}{
+		"P-256":       {curve(elliptic.P256()), nil, nil},
+		"P-521":       {curve(elliptic.P521()), nil, nil},
+		"P-224":       {curve(elliptic.P224()), nil, []string{"cert must have a key on the curve P-256, P-384 or P-521, not P-224"}},
+		"short RSA":   {short, nil, []string{"cert must have an RSA key of at least 2048 bits, not 1024"}},
+		"for clients": {curve(elliptic.P256()), []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}, []string{"cert must be for servers, but its extended key usage is another"}},
+		"for both":    {curve(elliptic.P256()), []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth, x509.ExtKeyUsageServerAuth}, nil},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			template := &x509.Certificate{
+				SerialNumber: big.NewInt(1), DNSNames: []string{"a.com"}, ExtKeyUsage: tt.usage,
+				NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+			}
+			der, err := x509.CreateCertificate(rand.Reader, template, template, tt.key.Public(), tt.key)
+			if err != nil {
+				t.Fatal(err)
+			}
+			private, err := x509.MarshalPKCS8PrivateKey(tt.key)
+			if err != nil {
+				t.Fatal(err)
+			}
+			encode := func(kind string, der []byte) string {
+				return string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}))
+			}
+			d := domain(encode("CERTIFICATE", der), encode("PRIVATE KEY", private), "a.com")
+			if diff := cmp.Diff(tt.want, mistakes(d.Validate())); diff != "" {
+				t.Errorf("mistakes (-want +got):\n%s", diff)
+			}
+		})
+	}
+	t.Run("a chain of another key", func(t *testing.T) {
+		chain, key := resourcetest.Chain(t, "a.com")
+		other, _ := resourcetest.Chain(t, "a.com")
+		got := mistakes(domain(chain[0]+other[1], key, "a.com").Validate())
+		if len(got) != 1 || !strings.HasPrefix(got[0], "cert must have each certificate signed by the next one: number 2, of CN=intermediate, has not signed number 1: ") {
+			t.Errorf("mistakes: %q", got)
+		}
+	})
+}
+
+// A private key is not repeated, into whatever field it was put.
+func TestKeysAreNotRepeated(t *testing.T) {
+	_, key := resourcetest.Certificate(t, "a.com")
+	shifted := base64.StdEncoding.EncodeToString([]byte("\n" + key))
+	for _, value := range []string{key, base64.StdEncoding.EncodeToString([]byte(key)), shifted, "my key: " + key} {
+		for _, body := range []map[string]any{
+			{"name": "d", "namespace": "n", "patterns": []string{value}},
+			{"name": "d", "namespace": "n", "patterns": []string{"a.com"}, "tags": []string{value}},
+			{"name": value, "namespace": "n", "patterns": []string{"a.com"}},
+			{"name": "d", "namespace": "n", "patterns": []string{"a.com"}, "tls": value},
+			{"name": "d", "namespace": "n", "patterns": []string{"a.com"}, "priority": value},
+			{"name": "d", "namespace": "n", "patterns": value},
+			{"name": "d", "namespace": "n", "patterns": []string{"a.com"}, "prefetch": value},
+			{"name": "d", "namespace": "n", "patterns": []string{"a.com"}, value: true},
+		} {
+			data, err := json.Marshal(body)
+			if err != nil {
+				t.Fatal(err)
+			}
+			obj, err := resource.Decode(resource.MustKind("domain"), data, resource.Strict)
+			if err == nil {
+				err = obj.Validate()
+			}
+			fields, _ := json.Marshal(resource.FieldErrors(err))
+			if answer := fmt.Sprint(err, string(fields)); strings.Contains(answer, "PRIVATE KEY") || strings.Contains(answer, value[:40]) {
+				t.Errorf("%v: %s", body, answer)
+			}
+		}
+	}
 }
 
 // However certificate and key are written, what is stored is the same, and nothing but them.

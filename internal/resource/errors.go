@@ -93,12 +93,32 @@ func (e *FieldError) ErrorCode() Code { return ValidationFailed }
 // maxValue is how much of a wrong value an error repeats, in bytes.
 const maxValue = 200
 
-// Invalid makes a field error. The value is shortened; pass "" to keep it out.
+// Invalid makes a field error. The value is shortened; pass "" to keep it out. What looks like a
+// private key, in whatever field, is kept out anyway.
 func Invalid(field, value, format string, args ...any) *FieldError {
+	if hasPEM(value) {
+		value = ""
+	}
+	if hasPEM(field) { // the name of an unknown one
+		field = "a field"
+	}
 	if len(value) > maxValue {
 		value = strings.ToValidUTF8(value[:maxValue], "") + "…"
 	}
 	return &FieldError{Field: field, Problem: fmt.Sprintf(format, args...), Value: value}
+}
+
+// hasPEM tells whether a text has PEM in it, or base64 of PEM.
+func hasPEM(text string) bool {
+	if strings.Contains(text, "-----BEGIN") || strings.Contains(text, "PRIVATE KEY") {
+		return true
+	}
+	for _, begin := range []string{"LS0tLS1CRUdJTi", "0tLS0tQkVHSU4", "tLS0tLUJFR0lO"} { // -----BEGIN behind 0, 1 and 2 other bytes
+		if strings.Contains(text, begin) {
+			return true
+		}
+	}
+	return false
 }
 
 // FieldErrors lists the field errors inside err, however they were joined and wrapped.
