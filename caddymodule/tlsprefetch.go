@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
+	"maps"
 	"net"
 	"net/netip"
 	"sync"
@@ -26,7 +27,7 @@ const (
 // prefetch obtains the certificates that domains want in advance. One node at a time does; the others
 // find them in storage.
 func (c *care) prefetch(ctx context.Context) {
-	there := map[string]bool{}
+	tries := map[string]try{}
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
@@ -41,45 +42,63 @@ func (c *care) prefetch(ctx context.Context) {
 			timer.Reset(time.Second) // the configuration is still starting, or has no TLS
 			continue
 		}
-		due, next := c.due(ctx, app, there, time.Now())
+		due, next := c.due(ctx, app, tries, time.Now())
 		if len(due) > 0 {
-			next = c.obtainAll(ctx, app, due)
+			next = c.obtainAll(ctx, app, due, tries)
 		}
 		timer.Reset(next)
 	}
 }
 
-// due gives the names whose turn it is, and how long it is until there are others. There has those
-// that need none.
-func (c *care) due(ctx context.Context, app *App, there map[string]bool, now time.Time) (due []string, next time.Duration) {
+// try is what has become of a name: nothing more is to be done about it before a time, or for as long
+// as the configuration and the domain are the same.
+type try struct {
+	app     *App
+	version uint64    // of the domain
+	until   time.Time // zero: it is done
+}
+
+// due gives the names whose turn it is, and how long it is until there are others.
+func (c *care) due(ctx context.Context, app *App, tries map[string]try, now time.Time) (due []string, next time.Duration) {
 	next = time.Hour
-	for _, name := range c.certs.prefetched() {
+	names := c.certs.prefetched()
+	maps.DeleteFunc(tries, func(name string, _ try) bool { return !names[name] })
+	for name := range names {
 		domain, err := c.certs.Allow(name)
-		if err != nil || there[name] {
+		if err != nil {
 			continue
 		}
-		if there[name] = storedCertificate(ctx, app.ctx.Storage(), name); there[name] {
+		version := c.certs.version(domain)
+		if before, ok := tries[name]; ok && before.app == app && before.version == version && (before.until.IsZero() || now.Before(before.until)) {
+			if !before.until.IsZero() {
+				next = min(next, before.until.Sub(now))
+			}
 			continue
 		}
-		if record, waits := c.certs.log.Waits(name, now, c.certs.version(domain)); waits {
+		if c.certs.serves(name) || storedCertificate(ctx, app.ctx.Storage(), name) {
+			tries[name] = try{app: app, version: version}
+			continue
+		}
+		if record, waits := c.certs.log.Waits(name, now, version); waits {
 			next = min(next, record.Next.Sub(now))
-		} else if record.Leaf == nil { // or it is in a storage of its own
-			due = append(due, name)
+			continue
 		}
+		tries[name] = try{app: app, version: version, until: now.Add(prefetchPause)}
+		due = append(due, name)
 	}
 	return due, next
 }
 
 // prefetched are the names that certificates are wanted for in advance.
-func (c *certificates) prefetched() []string {
-	var names []string
+func (c *certificates) prefetched() map[string]bool {
+	names := map[string]bool{}
 	for d := range c.Domains() {
 		if !d.Prefetch {
 			continue
 		}
 		for _, name := range d.Exact {
 			if _, err := netip.ParseAddr(name); err != nil { // clients cannot ask for an address by its name
-				names = append(names, name)
+				names[name] = true
 			}
 		}
 	}
@@ -88,7 +107,7 @@ func (c *certificates) prefetched() []string {
 
 // obtainAll obtains certificates, if no other node is doing that. It gives the time until there is more
 // to do.
-func (c *care) obtainAll(ctx context.Context, app *App, due []string) (next time.Duration) {
+func (c *care) obtainAll(ctx context.Context, app *App, due []string, tries map[string]try) (next time.Duration) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	asking, asked := context.WithTimeout(ctx, tlsTimeout)
@@ -103,9 +122,9 @@ func (c *care) obtainAll(ctx context.Context, app *App, due []string) (next time
 	defer context.AfterFunc(lock.Context(), cancel)()
 	defer c.unlock(ctx, lock)
 	config := app.servers[0].TLSConnPolicies.TLSConfig(app.ctx)
-	slots := make(chan struct{}, prefetchers)
+	slots, served := make(chan struct{}, prefetchers), make([]bool, len(due))
 	var wg sync.WaitGroup
-	for _, name := range due {
+	for i, name := range due {
 		select {
 		case slots <- struct{}{}:
 		case <-ctx.Done():
@@ -115,10 +134,15 @@ func (c *care) obtainAll(ctx context.Context, app *App, due []string) (next time
 		}
 		wg.Go(func() {
 			defer func() { <-slots }()
-			c.obtainOne(ctx, app, config, name)
+			served[i] = c.obtainOne(ctx, app, config, name)
 		})
 	}
 	wg.Wait()
+	for i, name := range due {
+		if served[i] {
+			tries[name] = try{app: app, version: tries[name].version}
+		}
+	}
 	return 0
 }
 
@@ -130,14 +154,15 @@ func (c *care) unlock(ctx context.Context, lock interface{ Unlock(context.Contex
 	}
 }
 
-// obtainOne has Caddy obtain the certificate for a name, as a client that asks for it would.
-func (c *care) obtainOne(ctx context.Context, app *App, config *tls.Config, name string) {
+// obtainOne has Caddy obtain the certificate for a name, as a client that asks for it would. It tells
+// whether there is one now.
+func (c *care) obtainOne(ctx context.Context, app *App, config *tls.Config, name string) bool {
 	ctx, cancel := context.WithTimeout(ctx, prefetchTimeout)
 	defer cancel()
 	err := handshake(ctx, config, name)
 	if err == nil || storedCertificate(context.WithoutCancel(ctx), app.ctx.Storage(), name) {
 		c.log().Info("obtained a certificate in advance", zap.String("name", name))
-		return
+		return true
 	}
 	record, ok := c.certs.log.Get(name)
 	if !ok || !time.Now().Before(record.Next) { // nobody has said why
@@ -145,6 +170,7 @@ func (c *care) obtainOne(ctx context.Context, app *App, config *tls.Config, name
 		record, _ = c.certs.log.Get(name)
 	}
 	c.log().Warn("no certificate in advance", zap.String("name", name), zap.Time("next", record.Next), zap.Error(err))
+	return false
 }
 
 // handshake makes a TLS connection inside of the process.

@@ -1,7 +1,6 @@
 package caddymodule
 
 import (
-	"bytes"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -140,7 +139,7 @@ func (a *App) watch(next func(*tls.ClientHelloInfo) (*tls.Certificate, error)) f
 			return next(hello)
 		}
 		if certs.WasGranted(name) {
-			if own := certs.Certificate(name); own != nil {
+			if own := certs.Certificate(name); own != nil && !certs.serves(name) {
 				return own, nil
 			}
 		}
@@ -158,19 +157,11 @@ func (a *App) watch(next func(*tls.ClientHelloInfo) (*tls.Certificate, error)) f
 	}
 }
 
-// served notes what a name is served with. If no domain has the name any more, and it is something
-// else than before, it comes from elsewhere in the configuration, and is no business of ours.
+// served notes what a name is served with, if that is because of a domain.
 func (c *certificates) served(name string, cert *tls.Certificate) {
-	if cert == nil || cert.Leaf == nil || c.Certificate(name) != nil {
-		return
+	if cert != nil && cert.Leaf != nil && c.allows(name) && !c.serves(name) {
+		c.log.Served(name, cert.Leaf)
 	}
-	if c.Misdirected(name) {
-		if before, ok := c.log.Get(name); ok && before.Leaf != nil && !bytes.Equal(before.Leaf.Raw, cert.Leaf.Raw) {
-			c.Forget(name)
-		}
-		return
-	}
-	c.log.Served(name, cert.Leaf)
 }
 
 // allows tells whether a domain allows a certificate for a name.

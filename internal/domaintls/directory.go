@@ -25,7 +25,7 @@ type Opener interface {
 type Directory struct {
 	keys  Opener
 	table atomic.Pointer[table]
-	seen  names
+	seen  seenPatterns
 	news  chan struct{} // has room for one
 
 	mu      sync.Mutex // held while a table is made
@@ -195,14 +195,19 @@ func (d *Directory) Elsewhere(key resource.Key, names []string) map[string]strin
 	return elsewhere
 }
 
-// Granted remembers that a name is served with a certificate because of its domain. It may be
-// called again and again.
-func (d *Directory) Granted(name string) { d.seen.add(canonical(name)) }
+// Granted remembers that a name is served with a certificate because of a domain: the name if the
+// domain names it, or else all names that its wildcard is for. It may be called again and again.
+func (d *Directory) Granted(name string) {
+	name = canonical(name)
+	if d.seen.has(name) {
+		return
+	}
+	if pattern, ok := d.table.Load().pattern(name, time.Now()); ok {
+		d.seen.add(pattern)
+	}
+}
 
-// Forget undoes Granted: the name has a certificate for other reasons now.
-func (d *Directory) Forget(name string) { d.seen.remove(canonical(name)) }
-
-// WasGranted tells whether Granted was called for a name.
+// WasGranted tells whether Granted was called for a name, or for another one under the same wildcard.
 func (d *Directory) WasGranted(name string) bool { return d.seen.has(canonical(name)) }
 
 // Misdirected tells that a host was served with a certificate because of a domain, and that no
@@ -213,6 +218,12 @@ func (d *Directory) Misdirected(host string) bool {
 	}
 	_, err := d.Allow(host)
 	return err != nil && !errors.Is(err, ErrOwn)
+}
+
+// Exact tells whether a domain has a name as a pattern, and not under a wildcard only.
+func (d *Directory) Exact(name string) bool {
+	_, ok := d.table.Load().exact[canonical(name)]
+	return ok
 }
 
 // Domain is what the directory knows about one domain.

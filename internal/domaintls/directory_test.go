@@ -181,9 +181,35 @@ func TestMisdirected(t *testing.T) {
 	check("a name that was never granted", "b.com", false)
 	d.Update(slices.Values(all))
 	check("when it is back", "a.com", false)
-	d.Update(slices.Values(all[:0]))
-	d.Forget("a.com")
-	check("when it is served by others", "a.com", false)
+}
+
+// What was served under a wildcard is remembered by the wildcard: strangers can think of any number of
+// names, and a connection for one of them may be used for another.
+func TestMisdirectedWildcards(t *testing.T) {
+	t.Parallel()
+	cert, key := resourcetest.Certificate(t, "*.own.com", "*.one.com")
+	all := []*resource.Domain{
+		with(stored("own", "off", 0, "*.own.com", "x.one.com", "*.two.com"), cert, key),
+		stored("each", "each", 0, "*.each.com", "a.each.org"), stored("kept", "auto", 0, "kept.each.com"),
+	}
+	d := directory(t, all...)
+	for i := range 200_000 {
+		d.Granted(fmt.Sprintf("n%d.own.com", i))
+	}
+	for _, name := range []string{"x.one.com", "a.each.com", "kept.each.com", "a.each.org", "stranger.com"} {
+		d.Granted(name)
+	}
+	d.Update(slices.Values(all[2:]))
+	for host, want := range map[string]bool{
+		"n0.own.com": true, "n199999.own.com": true, "never.own.com": true, "own.com": false,
+		"x.one.com": true, "y.one.com": false, "x.two.com": false,
+		"a.each.com": true, "b.each.com": true, "kept.each.com": false, "a.each.org": true, "b.each.org": false,
+		"stranger.com": false, "com": false, "": false,
+	} {
+		if got := d.Misdirected(host); got != want {
+			t.Errorf("misdirected(%s) is %v", host, got)
+		}
+	}
 }
 
 func many(tb testing.TB, n int) []*resource.Domain {

@@ -51,16 +51,34 @@ func (l *Log) All() map[string]Record {
 	return maps.Clone(l.records)
 }
 
-// change has a record changed. Names beyond a bound are not remembered.
+// maxNames bounds how many names have a record.
+const maxNames = 1 << 17
+
+// change has a record changed. When there are too many, another one goes.
 func (l *Log) change(name string, change func(*Record)) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	r, ok := l.records[name]
 	if !ok && len(l.records) >= maxNames {
-		return
+		l.evict()
 	}
 	change(&r)
 	l.records[name] = r
+}
+
+// evict drops one of a few records: one that nothing has to wait for, if there is one.
+func (l *Log) evict() {
+	const few = 16
+	looked, victim := 0, ""
+	for name, r := range l.records {
+		if looked++; looked == 1 || r.Next.IsZero() {
+			victim = name
+		}
+		if r.Next.IsZero() || looked == few {
+			break
+		}
+	}
+	delete(l.records, victim)
 }
 
 // Obtaining notes that a certificate is being obtained.

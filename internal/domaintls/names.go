@@ -1,39 +1,53 @@
 package domaintls
 
 import (
+	"strings"
 	"sync"
 	"sync/atomic"
 )
 
-// maxNames bounds how many names are remembered. Names that a certificate of its own covers may be
-// any that strangers think of.
-const maxNames = 1 << 17
+// maxPatterns bounds how many patterns are remembered. Each was in a stored domain.
+const maxPatterns = 1 << 17
 
-// names is a bounded set.
-type names struct {
+// seenPatterns is a bounded set of names, and of endings of names that begin with a dot.
+type seenPatterns struct {
 	all   sync.Map // of string to nothing
 	count atomic.Int64
 }
 
-func (n *names) has(name string) bool {
-	if n.count.Load() == 0 {
+// has tells whether a name is in the set, or has an ending that is.
+func (s *seenPatterns) has(name string) bool {
+	if s.count.Load() == 0 {
 		return false
 	}
-	_, ok := n.all.Load(name)
-	return ok
+	if _, ok := s.all.Load(name); ok {
+		return true
+	}
+	for i := strings.IndexByte(name, '.'); i >= 0; {
+		if _, ok := s.all.Load(name[i:]); ok {
+			return true
+		}
+		next := strings.IndexByte(name[i+1:], '.')
+		if next < 0 {
+			return false
+		}
+		i += 1 + next
+	}
+	return false
 }
 
-func (n *names) add(name string) {
-	if n.has(name) || n.count.Load() >= maxNames {
+// add enters a pattern. When there are too many, any other one goes.
+func (s *seenPatterns) add(pattern string) {
+	if _, there := s.all.LoadOrStore(pattern, struct{}{}); there || s.count.Add(1) <= maxPatterns {
 		return
 	}
-	if _, there := n.all.LoadOrStore(name, struct{}{}); !there {
-		n.count.Add(1)
-	}
-}
-
-func (n *names) remove(name string) {
-	if _, there := n.all.LoadAndDelete(name); there {
-		n.count.Add(-1)
-	}
+	s.all.Range(func(other, _ any) bool {
+		if other == pattern {
+			return true
+		}
+		if _, there := s.all.LoadAndDelete(other); there {
+			s.count.Add(-1)
+		}
+		return false
+	})
 }

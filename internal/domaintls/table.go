@@ -25,6 +25,13 @@ func (e *entry) matches(name string) bool {
 	return slices.ContainsFunc(e.patterns, func(p resource.HostPattern) bool { return p.Match(name) })
 }
 
+// names tells whether one of the patterns is the name itself.
+func (e *entry) names(name string) bool {
+	return slices.ContainsFunc(e.patterns, func(p resource.HostPattern) bool {
+		return p.Form == resource.HostExact && p.Text == name
+	})
+}
+
 // table is what handshakes look names up in. It never changes.
 type table struct {
 	ranked []*entry     // as requests rank domains, the best first
@@ -134,6 +141,27 @@ func (t *table) ruling(name string) (r ruling, ok bool) {
 		}
 	}
 	return ruling{}, false
+}
+
+// pattern is what a name is served with a certificate for: the name, or what follows the star of the
+// wildcard that it is under. ok is false if no domain has it.
+func (t *table) pattern(name string, now time.Time) (pattern string, ok bool) {
+	r, ok := t.ruling(name)
+	if e := t.own(name, now); e != nil {
+		r, ok = ruling{entry: e}, true
+	}
+	if !ok || r.names(name) {
+		return name, ok
+	}
+	for _, p := range r.patterns {
+		if p.Form == resource.HostSuffix && p.Text[0] == '.' && p.Match(name) {
+			return p.Text, true
+		}
+	}
+	if dot := strings.IndexByte(name, '.'); r.own != nil && dot > 0 { // that is how far its certificate goes
+		return name[dot:], true
+	}
+	return name, true
 }
 
 // own is the domain whose own certificate a name is served with, or nil: one of the namespace that

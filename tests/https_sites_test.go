@@ -1,0 +1,121 @@
+package tests
+
+import (
+	"crypto/x509"
+	"encoding/pem"
+	"strings"
+	"testing"
+
+	"github.com/dgate-io/caddy-dgate/internal/resource/resourcetest"
+	"github.com/dgate-io/caddy-dgate/tests/harness"
+)
+
+// startFiles is like startHTTPS, and puts a certificate for each name into files of that name.
+func startFiles(t *testing.T, caddyfile string, names ...string) (*https, map[string]string) {
+	t.Helper()
+	h := &https{harness.New(t, caddyfile), t}
+	certs := map[string]string{}
+	for _, name := range names {
+		cert, key := resourcetest.Certificate(t, name)
+		certs[name] = cert
+		writeFile(t, h.Caddy, name+".crt", cert)
+		writeFile(t, h.Caddy, name+".key", key)
+	}
+	h.Setenv("FILES", h.Dir)
+	if err := h.Start(); err != nil {
+		t.Fatal(err)
+	}
+	h.route("default")
+	return h, certs
+}
+
+const (
+	fileSite     = "\nhttps://NAME {\n\ttls {$FILES}/NAME.crt {$FILES}/NAME.key\n\tdgate\n}\n"
+	internalSite = "\nhttps://NAME {\n\ttls internal\n\tdgate\n}\n"
+)
+
+func siteFor(kind, name string) string { return strings.ReplaceAll(kind, "NAME", name) }
+
+// reload takes a configuration over.
+func (h *https) reload(caddyfile string) {
+	h.t.Helper()
+	if err := h.Write(caddyfile); err != nil {
+		h.t.Fatal(err)
+	}
+	if err := h.Reload(); err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+// answers asks for a name over a connection of its own.
+func (h *https) answers(when, name string, want int) {
+	h.t.Helper()
+	resp, body, err := h.get(nil, name)
+	if err != nil || resp.StatusCode != want {
+		h.t.Errorf("%s, %s: %v %s %v", when, name, resp, body, err)
+	}
+}
+
+// What the Caddyfile serves by itself is not obtained in advance, once or over and over.
+func TestHTTPSPrefetchOfSite(t *testing.T) {
+	t.Parallel()
+	h, certs := startFiles(t, httpsOptions+httpsSite+siteFor(fileSite, "b.test"), "b.test")
+	h.domain("b", map[string]any{"patterns": []string{"b.test"}, "prefetch": true})
+	h.domain("c", map[string]any{"patterns": []string{"c.test"}, "prefetch": true})
+	if err := h.AwaitLog(`obtained a certificate in advance.*"c.test"`); err != nil {
+		t.Error(err)
+	}
+	h.domain("d", map[string]any{"patterns": []string{"d.test"}, "prefetch": true})
+	if err := h.AwaitLog(`obtained a certificate in advance.*"d.test"`); err != nil {
+		t.Error(err)
+	}
+	if n := strings.Count(h.Log(), "obtained a certificate in advance"); n != 2 {
+		t.Errorf("%d certificates were obtained in advance", n)
+	}
+	h.certificate("b.test", certs["b.test"])
+}
+
+// A site that is added to the Caddyfile has its own certificate and no 421, whatever was served for its
+// name before because of domains.
+func TestHTTPSSiteAfterDomain(t *testing.T) {
+	t.Parallel()
+	h, certs := startFiles(t, httpsOptions+httpsSite, "file.test")
+	own, key := resourcetest.Certificate(t, "file.test", "internal.test", "gone.test")
+	h.domain("own", map[string]any{"patterns": []string{"file.test", "internal.test", "gone.test"}, "cert": own, "key": key})
+	h.domain("issued", map[string]any{"patterns": []string{"issued.test"}})
+	for _, name := range []string{"file.test", "internal.test", "gone.test"} {
+		h.certificate(name, own)
+	}
+	h.certificate("issued.test", "issued")
+	h.reload(httpsOptions + httpsSite + siteFor(fileSite, "file.test") + siteFor(internalSite, "internal.test") + siteFor(internalSite, "issued.test"))
+
+	await := func(name string, right func(*x509.Certificate) bool) {
+		t.Helper()
+		err := harness.Await(func() error {
+			leaf, err := h.handshake(name)
+			if err == nil && !right(leaf) {
+				err = x509.HostnameError{Certificate: leaf, Host: name}
+			}
+			return err
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	fromFile := func(leaf *x509.Certificate) bool {
+		block, _ := pem.Decode([]byte(certs["file.test"]))
+		return string(block.Bytes) == string(leaf.Raw)
+	}
+	fromCaddy := func(leaf *x509.Certificate) bool {
+		return strings.Contains(leaf.Issuer.CommonName, "Caddy Local Authority")
+	}
+	await("file.test", fromFile)
+	await("internal.test", fromCaddy)
+	h.remove("domain/default/own")
+	h.remove("domain/default/issued")
+	await("file.test", fromFile)
+	await("internal.test", fromCaddy)
+	for _, name := range []string{"file.test", "internal.test", "issued.test"} {
+		h.answers("without a domain", name, 200)
+	}
+}
