@@ -24,7 +24,11 @@ func (g *Gateway) Check(ctx context.Context, db *state.DB, changes []change.Chan
 		return nil, err
 	}
 	warnings, err = c.compile(ctx)
-	warnings = append(warnings, domainWarnings(changes)...)
+	var stored *domains
+	if table := g.table.Load(); table != nil {
+		stored = table.domains
+	}
+	warnings = append(warnings, domainWarnings(changes, stored)...)
 	more, wrong := checkDates(db, changes, time.Now())
 	return append(warnings, more...), errors.Join(err, wrong)
 }

@@ -10,9 +10,12 @@ import (
 	"github.com/dgate-io/caddy-dgate/internal/state"
 )
 
+// endsSoon is how long before its end a certificate is warned of.
+const endsSoon = 30 * 24 * time.Hour
+
 // checkDates refuses certificates of domains that have expired, or a certificate of whose chain has.
 // One that is stored already only brings a warning: what is put again must not fail just because
-// time has passed. So does one that is not valid yet.
+// time has passed. So does one that is not valid yet, and one that ends soon.
 func checkDates(db *state.DB, changes []change.Change, now time.Time) (warnings []string, err error) {
 	var errs []error
 	for _, c := range changes {
@@ -39,6 +42,9 @@ func checkDates(db *state.DB, changes []change.Change, now time.Time) (warnings 
 			}
 		}
 		if problem == "" {
+			if left := chain[0].NotAfter.Sub(now); left < endsSoon {
+				warnings = append(warnings, fmt.Sprintf("domain %s: its certificate ends in %d days, at %s", d.Name, int(left/(24*time.Hour)), chain[0].NotAfter.UTC().Format(time.RFC3339)))
+			}
 			continue
 		}
 		before, found, err := storedDomain(db, d.Key())

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"slices"
+	"strings"
 
 	"github.com/dgate-io/caddy-dgate/internal/change"
 	"github.com/dgate-io/caddy-dgate/internal/hosts"
@@ -47,13 +48,7 @@ func newDomains(all map[resource.Key]*domain) (*domains, error) {
 		d.owners[each.res.Namespace] = true
 		errs = append(errs, each.err)
 	}
-	slices.SortFunc(d.ranked, func(a, b *domain) int {
-		return cmp.Or(
-			cmp.Compare(b.res.Priority, a.res.Priority),
-			cmp.Compare(b.res.Name, a.res.Name),
-			cmp.Compare(b.res.Namespace, a.res.Namespace),
-		)
-	})
+	slices.SortFunc(d.ranked, func(a, b *domain) int { return compareRanks(a.res, b.res) })
 	var patterns []hosts.Ranked
 	for rank, each := range d.ranked {
 		for _, p := range each.patterns {
@@ -83,19 +78,60 @@ func (d *domains) stored() iter.Seq[*resource.Domain] {
 	}
 }
 
-// domainWarnings tells what is valid in domains, but probably not meant.
-func domainWarnings(changes []change.Change) []string {
+// domainWarnings tells what is valid in domains, but probably not meant. Stored has the domains as they
+// are before the changes; it may be nil.
+func domainWarnings(changes []change.Change, stored *domains) []string {
 	var warnings []string
 	for _, c := range changes {
 		d, ok := c.Object.(*resource.Domain)
 		if !ok {
 			continue
 		}
+		warn := func(format string, args ...any) {
+			warnings = append(warnings, "domain "+d.Name+": "+fmt.Sprintf(format, args...))
+		}
+		leaf := d.Leaf()
 		for _, text := range d.Patterns {
-			if p, err := resource.ParseHostPattern(text); err == nil && p.HasPort() {
-				warnings = append(warnings, fmt.Sprintf("domain %s: pattern %s matches nothing, because hosts are compared without their port", d.Name, text))
+			p, err := resource.ParseHostPattern(text)
+			if err != nil {
+				continue
+			}
+			named := p.Form == resource.HostExact && leaf != nil && leaf.VerifyHostname(p.Text) == nil
+			switch {
+			case p.HasPort():
+				warn("pattern %s matches nothing, because hosts are compared without their port", text)
+			case named:
+				if by := stored.before(d, p.Text); by != "" {
+					warn("its certificate is not served for %s, because requests for it are routed in the namespace %s", text, by)
+				}
+			case p.Form == resource.HostExact && d.TLS != resource.TLSOff && strings.Contains(p.Text, "_"):
+				warn("no certificate is obtained for %s, because of the underscore", text)
+			case p.Form == resource.HostSuffix && d.TLS == resource.TLSEach && p.Text[0] != '.':
+				warn("no certificates are obtained under %s, which is also for hosts of others; did you mean *.%s?", text, p.Text)
 			}
 		}
 	}
 	return warnings
+}
+
+// before is the namespace that a host is routed in although a domain of another namespace has it; ""
+// if there is none.
+func (d *domains) before(res *resource.Domain, host string) string {
+	if d == nil {
+		return ""
+	}
+	by := d.find(host)
+	if by == nil || by.res.Namespace == res.Namespace || compareRanks(by.res, res) >= 0 {
+		return ""
+	}
+	return by.res.Namespace
+}
+
+// compareRanks orders domains as hosts are given to them: the best first.
+func compareRanks(a, b *resource.Domain) int {
+	return cmp.Or(
+		cmp.Compare(b.Priority, a.Priority),
+		cmp.Compare(b.Name, a.Name),
+		cmp.Compare(b.Namespace, a.Namespace),
+	)
 }

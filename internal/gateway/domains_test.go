@@ -155,17 +155,26 @@ func TestDomainsDoNotCompile(t *testing.T) {
 // What is valid in a domain, but probably not meant, is warned of.
 func TestDomainWarnings(t *testing.T) {
 	_, key := resourcetest.Certificate(t)
-	valid := resourcetest.Renew(t, key, "a.com")
+	end := time.Now().Add(60 * 24 * time.Hour).UTC()
+	valid := resourcetest.Until(t, key, end, "a.com")
+	soon := resourcetest.Until(t, key, end.Add(-55*24*time.Hour), "a.com")
 	tests := map[string]struct {
 		in   resource.Domain
 		want []string
 	}{
+		"ends soon":   {resource.Domain{Patterns: []string{"a.com"}, Cert: soon}, []string{"domain d: its certificate ends in 4 days, at " + end.Add(-55*24*time.Hour).Format(time.RFC3339)}},
+		"underscores": {resource.Domain{Patterns: []string{"_a.com", "*._b.com"}, TLS: "each"}, []string{"domain d: no certificate is obtained for _a.com, because of the underscore"}},
+		"no dot":      {resource.Domain{Patterns: []string{"*a.com"}, TLS: "each"}, []string{"domain d: no certificates are obtained under *a.com, which is also for hosts of others; did you mean *.a.com?"}},
+		"taken":       {resource.Domain{Patterns: []string{"a.com"}, Cert: valid, Priority: -1}, []string{"domain d: its certificate is not served for a.com, because requests for it are routed in the namespace n1"}},
 		"nothing odd": {resource.Domain{Patterns: []string{"a.com", "[::1]"}, Cert: valid}, nil},
 		"a port":      {resource.Domain{Patterns: []string{"a.com", "a.com:8080"}}, []string{"domain d: pattern a.com:8080 matches nothing, because hosts are compared without their port"}},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			g, w := following(t, 0)
+			if name == "taken" {
+				apply(t, w, append(inNamespaces("n1"), testDomain("n1", "other", 0, "a.com"))...)
+			}
 			tt.in.Name, tt.in.Namespace = "d", "default"
 			if tt.in.Cert != "" {
 				tt.in.PrivateKey = key
@@ -186,7 +195,7 @@ func TestDomainWarnings(t *testing.T) {
 func TestDatesOfCertificates(t *testing.T) {
 	t.Parallel()
 	_, key := resourcetest.Certificate(t)
-	cert := resourcetest.Renew(t, key, "a.com")
+	cert := resourcetest.Until(t, key, time.Now().Add(90*24*time.Hour), "a.com")
 	leaf := (&resource.Domain{Cert: cert}).Leaf()
 	d := &resource.Domain{Name: "d", Namespace: "default", Patterns: []string{"a.com"}, Cert: cert, PrivateKey: key}
 	_, w := following(t, 0)

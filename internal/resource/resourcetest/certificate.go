@@ -43,6 +43,13 @@ func Expired(tb testing.TB, key string, names ...string) (cert string) {
 	return certify(tb, key, time.Now().Add(-time.Hour), names)
 }
 
+// Until makes another certificate for a private key in PEM that ends at a time, and has begun a day
+// before that or now.
+func Until(tb testing.TB, key string, end time.Time, names ...string) (cert string) {
+	tb.Helper()
+	return certify(tb, key, end, names)
+}
+
 func certify(tb testing.TB, key string, end time.Time, names []string) string {
 	tb.Helper()
 	block, _ := pem.Decode([]byte(key))
@@ -53,7 +60,7 @@ func certify(tb testing.TB, key string, end time.Time, names []string) string {
 	template := x509.Certificate{
 		SerialNumber: big.NewInt(time.Now().UnixNano()),
 		Subject:      pkix.Name{CommonName: "test"},
-		NotBefore:    end.Add(-24 * time.Hour),
+		NotBefore:    earlier(end.Add(-24*time.Hour), time.Now().Add(-time.Minute)),
 		NotAfter:     end,
 	}
 	for _, name := range names {
@@ -69,6 +76,13 @@ func certify(tb testing.TB, key string, end time.Time, names []string) string {
 		tb.Fatal(err)
 	}
 	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
 }
 
 // Chain makes a certificate for names that an intermediate authority has signed, in PEM together with
