@@ -15,9 +15,6 @@ import (
 // A change of what commands can say, or mean, gets a new level, see [state.FeatureLevel]. It is
 // proposed only once every member understands it, and from then on older ones are not let in.
 
-// commandLevel is what the commands that this version of the program proposes need.
-const commandLevel = 1
-
 func levelKey() resource.Key { return resource.Key{Kind: state.Setting, Name: "level"} }
 
 // usedLevel is the level that all members agreed on: what is above it must not be proposed.
@@ -32,7 +29,7 @@ func (s *store) usedLevel() int {
 	return max(level, 1)
 }
 
-// requireLevel says why a command of a level cannot be proposed yet.
+// requireLevel says why a command of a level cannot be proposed yet, see [state.Command.Level].
 func (s *store) requireLevel(level int) error {
 	if level <= 1 {
 		return nil // everybody does

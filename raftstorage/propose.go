@@ -38,12 +38,13 @@ func (n *Node) Propose(ctx context.Context, ops ...state.Op) (state.Outcome, err
 
 // propose stamps a command and submits it.
 func (s *store) propose(ctx context.Context, cmd state.Command) (state.Outcome, error) {
-	if err := s.writable(); err != nil {
+	if err := cmp.Or(s.writable(), s.requireLevel(cmd.Level())); err != nil {
 		return state.Outcome{}, err
 	}
 	cmd.ID = s.counter.next(s.session)
 	cmd.Time = time.Now().UTC()
 	cmd.Proposer = string(s.id())
+	cmd.Since = s.db.Applied()
 	data, err := cmd.Encode()
 	if err != nil {
 		return state.Outcome{}, err
@@ -88,7 +89,7 @@ func (s *store) writable() error {
 	if err := s.db.Halted(); err != nil {
 		return &resource.Error{Code: resource.NoLeader, Message: "this node is read-only: " + err.Error(), Err: err}
 	}
-	return cmp.Or(s.outside(), s.requireLevel(commandLevel), s.storageFailure())
+	return cmp.Or(s.outside(), s.storageFailure())
 }
 
 // submit tries until the command is applied, or time is up. Trying again after an unknown outcome
@@ -118,6 +119,9 @@ func (s *store) submit(ctx context.Context, cmd *state.Command, data []byte) (st
 		case err == nil && errors.Is(outcome.Err, state.ErrChunksMissing):
 			// Other large commands pushed parts of this one out.
 			err = outcome.Err
+		case err == nil && doubt == nil && errors.Is(outcome.Err, state.ErrForgotten):
+			// It was not tried before, so nothing was changed: this node did not know how old it was.
+			return state.Outcome{}, &resource.Error{Code: resource.NoLeader, Message: "this node is too far behind to change anything; try again", Err: outcome.Err}
 		case err == nil && isLocal(outcome.Err):
 			return state.Outcome{}, unknownOutcome(outcome.Err)
 		case err == nil:
@@ -161,6 +165,8 @@ func (s *store) tryWith(ctx context.Context, l leader, cmd *state.Command, data 
 	err := s.call(reign, s.at(l), "propose", data, &answer)
 	switch refused := new(resource.Error); {
 	case err == nil:
+	case errors.Is(err, state.ErrForgotten):
+		return state.Outcome{Err: err}, nil
 	case !errors.As(err, &refused), refused.Code == resource.NoLeader, refused.Code == resource.Overloaded,
 		refused.Code == resource.OutcomeUnknown, refused.Code == resource.Internal:
 		return state.Outcome{}, err
@@ -198,14 +204,15 @@ func (s *store) servePropose(ctx context.Context, from peer.Identity, r *http.Re
 	if err != nil {
 		return nil, &resource.Error{Code: resource.NoLeader, Message: "the change did not arrive", Err: err}
 	}
-	if _, err := state.Decode(data); err != nil {
+	cmd, err := state.Decode(data)
+	if err != nil {
 		return nil, &resource.Error{Code: resource.BadRequest, Message: "the leader does not understand the change; perhaps it runs an older version: " + err.Error(), Err: err}
 	}
 	m := s.member.Load()
 	if m == nil || m.raft.State() != raft.Leader {
 		return nil, notLeader()
 	}
-	if err := s.writable(); err != nil {
+	if err := cmp.Or(s.writable(), s.requireLevel(cmd.Level())); err != nil {
 		return nil, err
 	}
 	if err := s.counter.admit(len(data)); err != nil {

@@ -36,6 +36,7 @@ var causes = map[string]error{
 	"not_leader": errNotLeader,
 	"outdated":   state.ErrOutdated,
 	"chunks":     state.ErrChunksMissing,
+	"forgotten":  state.ErrForgotten,
 	"closed":     ErrClosed,
 }
 

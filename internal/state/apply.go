@@ -148,6 +148,7 @@ func refuse(outcomes []Outcome, err error) []Outcome {
 // batch is the transaction that a call of Apply is.
 type batch struct {
 	tx      *bolt.Tx
+	window  int // how many ids of commands are remembered
 	meta    meta
 	changes []Change
 	hashes  []hashAt // of the state after each of them
@@ -162,7 +163,7 @@ func (db *DB) applyBatch(entries []Entry, outcomes []Outcome) (panicked error) {
 			panicked = fmt.Errorf("applying a change panicked: %v\n%s", r, debug.Stack())
 		}
 	}()
-	b := &batch{meta: db.current()}
+	b := &batch{meta: db.current(), window: db.window}
 	var halted *HaltError
 	err := db.handle.bolt.Update(func(tx *bolt.Tx) error {
 		b.tx = tx
@@ -235,6 +236,9 @@ func (b *batch) command(index uint64, cmd *Command, outcome *Outcome) error {
 	}
 	if before != nil {
 		*outcome = *before
+		return nil
+	}
+	if outcome.Err = b.meta.forgotten(cmd); outcome.Err != nil {
 		return nil
 	}
 	p, err := newPlan(b.tx, &b.meta, cmd.changes, index, cmd.Time)

@@ -21,7 +21,7 @@ func (db *DB) Backup(w io.Writer, at time.Time) (SnapshotHeader, error) {
 	}
 	defer s.Release()
 	m := s.meta
-	m.ids, m.chunkBytes, m.taken = 0, 0, at.UnixNano()
+	m.ids, m.forgot, m.chunkBytes, m.taken = 0, 0, 0, at.UnixNano()
 	err = writeFramed(w, backupMagic, &m, func(out *recordWriter) error {
 		return s.resources(out, func(kind string) bool { return !slices.Contains(clusterKinds, kind) })
 	})

@@ -73,6 +73,9 @@ type Command struct {
 	// ID identifies the command: one that was applied already is answered with its first
 	// outcome. The zero ID is not remembered.
 	ID [16]byte
+	// Since is the last entry that the proposer had applied when it tried the command for the first
+	// time. One whose ID is not remembered any more is refused, see [ErrForgotten].
+	Since uint64
 	// Time becomes createdAt and updatedAt. The proposer stamps it; applying reads no clock.
 	Time time.Time
 	// Proposer is the server id of the node that made the command; informational.
@@ -117,6 +120,53 @@ const (
 	restoreBackup    changeType = 6
 	lastKnownChange             = restoreBackup
 )
+
+// level is the [FeatureLevel] that a change needs. A new type of change has the next one, so that it is
+// not proposed before all members understand it.
+func (t changeType) level() int {
+	switch t {
+	case putResource, deleteResource, setClusterID, requireResource, replaceClusterID, restoreBackup:
+		return 1
+	}
+	return FeatureLevel
+}
+
+// levelOf is the level that all of some changes need.
+func levelOf(changes []change) int {
+	level := 1
+	for _, c := range changes {
+		level = max(level, c.typ.level())
+	}
+	return level
+}
+
+// Level is the [FeatureLevel] that all members must have before the command can be proposed.
+func (c *Command) Level() int {
+	level := levelOf(c.changes)
+	for _, op := range c.Ops {
+		level = max(level, op.changeType().level())
+	}
+	switch {
+	case c.Restore != nil:
+		level = max(level, restoreBackup.level())
+	case c.ClusterID != "" && c.ReplaceID:
+		level = max(level, replaceClusterID.level())
+	case c.ClusterID != "":
+		level = max(level, setClusterID.level())
+	}
+	return level
+}
+
+// changeType is what becomes of an operation.
+func (op Op) changeType() changeType {
+	switch {
+	case op.Only:
+		return requireResource
+	case op.Delete:
+		return deleteResource
+	}
+	return putResource
+}
 
 // ofCluster tells changes of the cluster as a whole from those of resources.
 func (t changeType) ofCluster() bool {

@@ -1,6 +1,7 @@
 package state
 
 import (
+	"cmp"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -23,11 +24,14 @@ type Options struct {
 	// BootID identifies the boot of this machine. Default: what the kernel says. Where it
 	// cannot be told, every unclean end leads to a rebuild.
 	BootID string
+
+	window int // for tests: how many ids of commands are remembered
 }
 
 // DB is the state of one node. Its methods may be called from several goroutines.
 type DB struct {
 	dir     string
+	window  int    // how many ids of commands are remembered; the same on all nodes
 	rebuilt string // why the state was begun anew
 
 	applying sync.Mutex // held by Apply, Restore and Close; guards handle against change
@@ -68,7 +72,7 @@ func Open(dir string, opts Options) (*DB, error) {
 	if opts.BootID == "" {
 		opts.BootID = kernelBootID()
 	}
-	db := &DB{dir: dir}
+	db := &DB{dir: dir, window: cmp.Or(opts.window, dedupeWindow)}
 	if err := os.Remove(db.newPath()); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("unfinished state: %w", err)
 	}

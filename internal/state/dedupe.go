@@ -2,6 +2,7 @@ package state
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 
 	bolt "go.etcd.io/bbolt"
@@ -12,6 +13,23 @@ import (
 // dedupeWindow is how many command ids are remembered. It is counted in commands and not in
 // time, so that all nodes forget the same ones.
 const dedupeWindow = 65_536
+
+// ErrForgotten is in the error of a command that was tried so long ago that nobody can tell any more
+// whether it was applied then. It is not applied now.
+var ErrForgotten = errors.New("it is not remembered whether the command was applied")
+
+// forgotten refuses a command that may have been applied before: its id is not remembered, and ids are
+// forgotten of entries behind those that its proposer had when it tried for the first time. That is the
+// same on every node.
+func (m *meta) forgotten(cmd *Command) error {
+	if cmd.ID == [16]byte{} || cmd.Since >= m.forgot {
+		return nil
+	}
+	return &resource.Error{
+		Code: resource.OutcomeUnknown, Err: ErrForgotten,
+		Message: fmt.Sprintf("it is not known whether the change was made: it was first tried when the log ended at %d, and what became of changes up to %d is forgotten", cmd.Since, m.forgot),
+	}
+}
 
 // What an id is stored with: the index, and per operation the flags and the version. Failed
 // commands are not remembered: they left nothing, so running one again is a first run.
@@ -123,7 +141,7 @@ func (b *batch) remember(id [16]byte, outcome *Outcome) error {
 		return err
 	}
 	b.meta.ids++
-	for b.meta.ids > dedupeWindow {
+	for b.meta.ids > uint64(b.window) {
 		key, old := order.Cursor().First()
 		if key == nil {
 			return fmt.Errorf("order of command ids: %w", errMalformed)
@@ -135,6 +153,7 @@ func (b *batch) remember(id [16]byte, outcome *Outcome) error {
 			return err
 		}
 		b.meta.ids--
+		b.meta.forgot = max(b.meta.forgot, binary.BigEndian.Uint64(key))
 	}
 	return nil
 }

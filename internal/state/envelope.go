@@ -28,6 +28,7 @@ const formatPlain byte = 0x01
 //	  repeated Change changes = 5;
 //	  bytes  chunk       = 6;  // alone: a part of a large command
 //	  Large  large       = 7;  // alone: a command made of chunks
+//	  uint64 since       = 8;  // the last entry that the proposer had at its first try
 //	  fixed32 checksum   = 15;
 //	}
 const (
@@ -38,6 +39,7 @@ const (
 	envChange     protowire.Number = 5
 	envChunk      protowire.Number = 6
 	envLarge      protowire.Number = 7
+	envSince      protowire.Number = 8
 )
 
 // The fields of a change.
@@ -74,8 +76,9 @@ func (c *Command) Encode() ([]byte, error) {
 		b = appendString(b, envID, c.ID[:])
 	}
 	b = appendVarint(b, envTime, uint64(c.Time.UnixNano()))
-	b = appendVarint(b, envMinVersion, FeatureLevel)
+	b = appendVarint(b, envMinVersion, uint64(levelOf(changes)))
 	b = appendString(b, envProposer, c.Proposer)
+	b = appendVarint(b, envSince, c.Since)
 	for _, ch := range changes {
 		b = appendString(b, envChange, ch.encode())
 		if len(b) > MaxCommandSize {
@@ -150,6 +153,10 @@ func decodeEnvelope(entry []byte) (*envelope, error) {
 			cmd.Time = time.Unix(0, int64(ns)).UTC()
 			return err
 		case envMinVersion:
+		case envSince:
+			var err error
+			cmd.Since, err = f.varint()
+			return err
 		case envProposer:
 			p, err := f.bytes()
 			cmd.Proposer = string(p)

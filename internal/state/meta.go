@@ -25,6 +25,7 @@ type meta struct {
 	latest      [16]byte // id of the last command that changed something
 	latestIndex uint64
 	ids         uint64 // how many command ids are remembered
+	forgot      uint64 // the last entry whose command id was forgotten
 	chunkBytes  uint64
 }
 
@@ -43,6 +44,7 @@ func (m *meta) encode() []byte {
 	b = appendVarint(b, 9, m.ids)
 	b = appendVarint(b, 10, m.chunkBytes)
 	b = appendString(b, 11, m.origin)
+	b = appendVarint(b, 12, m.forgot)
 	b = appendVarint(b, metaTaken, uint64(m.taken))
 	return appendChecksum(b)
 }
@@ -82,6 +84,8 @@ func decodeMeta(value []byte) (meta, error) {
 			m.chunkBytes, err = f.varint()
 		case 11:
 			m.origin, err = f.string()
+		case 12:
+			m.forgot, err = f.varint()
 		case metaTaken:
 			var v uint64
 			v, err = f.varint()

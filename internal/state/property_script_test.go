@@ -15,8 +15,12 @@ type script struct {
 	t   *testing.T
 	rnd *rand.Rand
 	ids uint64
+	now uint64 // how long the log is
 	old []Command
 }
+
+// since is what the proposer of a command had applied: most of the log.
+func (s *script) since() uint64 { return s.now - min(s.now, uint64(s.rnd.IntN(8))) }
 
 func (s *script) name() string { return string(rune('a' + s.rnd.IntN(4))) }
 
@@ -123,7 +127,7 @@ func (s *script) command() Command {
 		return s.old[s.rnd.IntN(len(s.old))] // a retry
 	}
 	s.ids++
-	cmd := Command{Time: testTime.Add(1), Proposer: "p"}
+	cmd := Command{Time: testTime.Add(1), Proposer: "p", Since: s.since()}
 	cmd.ID[7], cmd.ID[8] = byte(s.ids), byte(s.ids>>8)
 	for range 1 + s.rnd.IntN(4) {
 		cmd.Ops = append(cmd.Ops, s.op())
@@ -141,6 +145,7 @@ func (s *script) log(commands int) (entries []Entry, last map[uint64][]Op) {
 	add := func(e Entry) {
 		e.Index, e.Term = uint64(len(entries)+1), 1
 		entries = append(entries, e)
+		s.now = e.Index
 	}
 	first := Command{ClusterID: "c", Ops: []Op{put(s.t, namespace("default"))}, Time: testTime}
 	data, err := first.Encode()
@@ -188,7 +193,7 @@ func (s *script) restore(backup []byte) (entries [][]byte) {
 		cmd.Ops = cmd.Ops[:1]
 	}
 	s.ids++
-	last := Command{ID: [16]byte{7: byte(s.ids), 8: byte(s.ids >> 8)}, Time: testTime, Restore: r}
+	last := Command{ID: [16]byte{7: byte(s.ids), 8: byte(s.ids >> 8)}, Time: testTime, Since: s.since(), Restore: r}
 	for _, cmd := range []Command{cmd, last, last} {
 		data, err := cmd.Encode()
 		if err != nil {

@@ -3,9 +3,11 @@ package state
 import (
 	"bytes"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -16,7 +18,7 @@ import (
 
 // backupOf is a backup of the state that a log makes.
 func backupOf(t *testing.T, entries []Entry) []byte {
-	db, err := Open(t.TempDir(), Options{BootID: "boot"})
+	db, err := Open(t.TempDir(), Options{BootID: "boot", window: smallWindow})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -31,6 +33,9 @@ func backupOf(t *testing.T, entries []Entry) []byte {
 	return buf.Bytes()
 }
 
+// smallWindow is how many command ids are remembered here, so that some are forgotten.
+const smallWindow = 10
+
 // TestDeterminism: however a log is cut into batches, and wherever a node is restarted or
 // restored from a snapshot, it ends with the same bytes. On the way, Check agrees with Apply, and
 // all documents are such that were checked against their collection as it is.
@@ -39,12 +44,25 @@ func TestDeterminism(t *testing.T) {
 	if testing.Short() {
 		rounds = 3
 	}
+	var forgotten atomic.Int64
+	t.Cleanup(func() {
+		if forgotten.Load() == 0 {
+			t.Error("no command came too late")
+		}
+	})
 	for round := range rounds {
 		t.Run(fmt.Sprint(round), func(t *testing.T) {
 			t.Parallel()
 			s := &script{t: t, rnd: rand.New(rand.NewPCG(uint64(round), 7))}
 			log, commands := s.log(150)
+			appliedAt := map[[16]byte]uint64{}
 			one := run(t, log, func(db *DB, rest []Entry) (int, *DB) {
+				// Whatever was tried again, nothing was applied twice.
+				latest := db.current()
+				if at, ok := appliedAt[latest.latest]; ok && at != latest.latestIndex && latest.latest != [16]byte{} {
+					t.Errorf("the command of entry %d was applied again at %d", at, latest.latestIndex)
+				}
+				appliedAt[latest.latest] = latest.latestIndex
 				ops, ok := commands[rest[0].Index]
 				if !ok {
 					return 1, db
@@ -55,6 +73,10 @@ func TestDeterminism(t *testing.T) {
 				}
 				checked := db.Check(ops)
 				outcome := db.Apply(rest[:1])[0]
+				if errors.Is(outcome.Err, ErrForgotten) {
+					forgotten.Add(1)
+					return 1, db
+				}
 				if diff := cmp.Diff(describe(checked), describe(outcome.Err)); diff != "" {
 					t.Errorf("entry %d: Apply and Check disagree (-check +apply):\n%s", rest[0].Index, diff)
 				}
@@ -132,7 +154,7 @@ func (db *DB) remembers(t *testing.T, data []byte) bool {
 // run applies a log; step may replace the DB and says how many entries come next. It also brings
 // entries again that were applied, as raft does after a restart.
 func run(t *testing.T, log []Entry, step func(*DB, []Entry) (int, *DB)) map[string]string {
-	db, err := Open(t.TempDir(), Options{BootID: "boot"})
+	db, err := Open(t.TempDir(), Options{BootID: "boot", window: smallWindow})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -162,7 +184,7 @@ func reopened(t *testing.T, db *DB) *DB {
 	if err := db.Close(); err != nil {
 		t.Fatal(err)
 	}
-	db, err := Open(db.dir, Options{BootID: "boot"})
+	db, err := Open(db.dir, Options{BootID: "boot", window: smallWindow})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -181,7 +203,7 @@ func copied(t *testing.T, db *DB) *DB {
 	if err := db.Close(); err != nil {
 		t.Fatal(err)
 	}
-	db, err := Open(t.TempDir(), Options{BootID: "boot"})
+	db, err := Open(t.TempDir(), Options{BootID: "boot", window: smallWindow})
 	if err != nil {
 		t.Fatal(err)
 	}

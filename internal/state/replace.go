@@ -26,7 +26,7 @@ func (db *DB) replace(e Entry, outcome *Outcome) (err error) {
 	if err != nil {
 		return &HaltError{Index: e.Index, Reason: err.Error()}
 	}
-	r := &replacement{entry: e, cmd: &env.command, restore: env.command.restores(), meta: db.current(), old: db.handle.bolt}
+	r := &replacement{window: db.window, entry: e, cmd: &env.command, restore: env.command.restores(), meta: db.current(), old: db.handle.bolt}
 	err = r.begin(db.newPath())
 	if err == nil {
 		err = r.build()
@@ -65,6 +65,7 @@ func (db *DB) replace(e Entry, outcome *Outcome) (err error) {
 
 // replacement makes a state of a backup and of what stays of the state before.
 type replacement struct {
+	window  int // how many ids of commands are remembered
 	entry   Entry
 	cmd     *Command
 	restore *Restore
@@ -106,6 +107,9 @@ func (r *replacement) build() error {
 		}
 		if known != nil {
 			r.before, r.outcome = true, *known
+			return nil
+		}
+		if r.outcome.Err = r.meta.forgotten(r.cmd); r.outcome.Err != nil {
 			return nil
 		}
 		backup, refused, err := r.check(tx)
@@ -173,7 +177,7 @@ func (r *replacement) fill(tx *bolt.Tx, backup meta) error {
 		return err
 	}
 	r.describe(backup)
-	b := &batch{tx: l.tx, meta: r.meta}
+	b := &batch{tx: l.tx, meta: r.meta, window: r.window}
 	if err := b.remember(r.cmd.ID, &r.outcome); err != nil {
 		return err
 	}
