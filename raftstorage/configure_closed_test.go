@@ -35,7 +35,9 @@ func TestConfigureAfterClose(t *testing.T) {
 // brokenSnapshots are snapshots on a disk that cannot be read.
 type brokenSnapshots struct{ raft.SnapshotStore }
 
-func (brokenSnapshots) List() ([]*raft.SnapshotMeta, error) { return nil, errors.New("the disk is gone") }
+func (brokenSnapshots) List() ([]*raft.SnapshotMeta, error) {
+	return nil, errors.New("the disk is gone")
+}
 
 // Raft that cannot be started again after it was stopped is started as soon as that works, and status
 // says so until then.

@@ -12,7 +12,7 @@ import (
 
 // rule does what is up to the leader: at first what each leader does once, then its duties.
 func (m *member) rule(ctx context.Context) {
-	for _, step := range []func(context.Context) error{m.settle, m.nameCluster, m.correctAddress} {
+	for _, step := range []func(context.Context) error{m.settle, m.nameCluster} {
 		for pause := retryPause; ; pause = min(2*pause, maxRetryPause) {
 			err := step(ctx)
 			if err == nil {
@@ -23,6 +23,9 @@ func (m *member) rule(ctx context.Context) {
 			}
 			m.s.log().Warn("the new leader cannot do yet what it must", zap.Error(err))
 		}
+	}
+	if err := m.correctAddress(ctx); err != nil { // its duties try that again
+		m.s.log().Warn("the address of this leader is not known to its cluster yet", zap.Error(err))
 	}
 	if m.s.cfg.manual {
 		return
