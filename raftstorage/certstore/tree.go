@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/caddyserver/certmagic"
 
@@ -78,6 +77,16 @@ func list(ctx context.Context, r *state.Reader, prefix string, recursive bool) (
 			keys = append(keys, key)
 		}
 	}
+	if !recursive { // which handshakes do
+		for key, err := range r.Level(ctx, state.File, "", prefix) {
+			if err != nil {
+				return nil, err
+			}
+			add(key)
+		}
+		slices.SortFunc(keys, compare)
+		return keys, nil
+	}
 	for rec, err := range r.Page(ctx, state.File, "", prefix, 0) {
 		if err == nil {
 			err = ctx.Err()
@@ -86,11 +95,6 @@ func list(ctx context.Context, r *state.Reader, prefix string, recursive bool) (
 			return nil, err
 		}
 		rest := rec.Key.Name[len(prefix):]
-		first, _, _ := strings.Cut(rest, "/")
-		if !recursive {
-			add(prefix + first)
-			continue
-		}
 		for _, dir := range parents(rest) {
 			add(prefix + dir)
 		}
