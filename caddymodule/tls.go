@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
@@ -102,9 +103,33 @@ func unmarshalCertificates(d *caddyfile.Dispenser) (*Certificates, error) {
 // certificates are what a node knows about the certificates of domains.
 type certificates struct {
 	*domaintls.Directory
-	limiter *domaintls.Limiter
-	log     *domaintls.Log
-	care    *care
+	limiter  *domaintls.Limiter
+	log      *domaintls.Log
+	care     *care
+	warnings warnings
+}
+
+// warnings bound how often a limit is warned of in the log.
+type warnings struct {
+	mu   sync.Mutex
+	last map[domaintls.Refusal]time.Time
+}
+
+// warningPause is how long nothing more is said about a limit.
+const warningPause = time.Minute
+
+// first tells whether nothing was said about a limit for a while.
+func (w *warnings) first(limit domaintls.Refusal, now time.Time) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if last, ok := w.last[limit]; ok && now.Sub(last) < warningPause {
+		return false
+	}
+	if w.last == nil {
+		w.last = map[domaintls.Refusal]time.Time{}
+	}
+	w.last[limit] = now
+	return true
 }
 
 func newCertificates(keys domaintls.Opener) *certificates {
@@ -132,7 +157,8 @@ func (c *certificates) allow(ctx context.Context, storage certmagic.Storage, nam
 			return &waitError{record}
 		}
 		if err := c.limiter.Take(domain.Namespace, name, now); err != nil {
-			if limited, ok := errors.AsType[*domaintls.LimitError](err); ok {
+			// Strangers can think of any number of names under a wildcard, so these are not remembered.
+			if limited, ok := errors.AsType[*domaintls.LimitError](err); ok && c.Exact(name) {
 				c.log.Refused(name, now, err.Error(), limited.Until, version)
 			}
 			return err

@@ -77,10 +77,11 @@ func (p *Permission) CertificateAllowed(ctx context.Context, name string) error 
 	if err == nil {
 		return nil
 	}
-	if limited, ok := errors.AsType[*domaintls.LimitError](err); ok {
+	if limited, ok := errors.AsType[*domaintls.LimitError](err); ok && p.app.node.certs.warnings.first(limited.Refusal, time.Now()) {
 		p.logger.Warn("no certificate, because there were too many new ones",
 			zap.String("name", name), zap.String("namespace", limited.Namespace), zap.String("limit", limited.Limit),
-			zap.Int("per_hour", limited.Bound), zap.Time("until", limited.Until))
+			zap.Int("per_hour", limited.Bound), zap.Time("until", limited.Until),
+			zap.String("note", "further names are counted by the metric dgate_domain_certificates_refused_total, and logged once a minute"))
 	}
 	return fmt.Errorf("%s: %w: %w", name, caddytls.ErrPermissionDenied, err)
 }

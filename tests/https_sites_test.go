@@ -3,6 +3,7 @@ package tests
 import (
 	"crypto/x509"
 	"encoding/pem"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -117,5 +118,27 @@ func TestHTTPSSiteAfterDomain(t *testing.T) {
 	await("internal.test", fromCaddy)
 	for _, name := range []string{"file.test", "internal.test", "issued.test"} {
 		h.answers("without a domain", name, 200)
+	}
+}
+
+// Names under a wildcard that are refused are not remembered one by one, and not logged one by one.
+func TestHTTPSStrangers(t *testing.T) {
+	t.Parallel()
+	h := startHTTPS(t, strings.Replace(httpsOptions, "per_namespace 5", "per_namespace 1", 1)+httpsSite)
+	h.domain("each", map[string]any{"patterns": []string{"*.each.test", "exact.test"}, "tls": "each"})
+	h.certificate("first.each.test", "issued")
+	for i := range 20 {
+		h.certificate(fmt.Sprintf("stranger%d.each.test", i), "")
+	}
+	h.certificate("exact.test", "")
+	var names []string
+	for _, name := range h.status("default/each").Names {
+		names = append(names, fmt.Sprint(name.Name, " ", name.Error != ""))
+	}
+	if got, want := strings.Join(names, ", "), "exact.test true, first.each.test false"; got != want {
+		t.Errorf("the names in the status are %s, want %s", got, want)
+	}
+	if n := strings.Count(h.Log(), "too many new ones"); n != 1 {
+		t.Errorf("it was warned of %d times", n)
 	}
 }
