@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -14,15 +15,20 @@ import (
 	"github.com/dgate-io/caddy-dgate/raftstorage/peer"
 )
 
+// compareTick is how often a member looks whether it is time to compare.
+const compareTick = time.Second
+
 // comparison asks a leader whether its state had the same hash at an index.
 type comparison struct {
 	Index uint64 `json:"index"`
 	Hash  string `json:"hash"`
 }
 
-// verdict is the answer; empty if all is well, or cannot be told.
+// verdict is the answer; empty if all is well.
 type verdict struct {
 	Diverged string `json:"diverged,omitempty"`
+	// Unknown is true if it cannot be told, or not yet.
+	Unknown bool `json:"unknown,omitempty"`
 }
 
 // serveCompare compares the state of another member with that of this leader.
@@ -31,51 +37,72 @@ func (s *store) serveCompare(_ context.Context, _ peer.Identity, r *http.Request
 	if err := decode(r, &theirs); err != nil {
 		return nil, err
 	}
-	return verdict{s.checkHash(theirs.Index, theirs.Hash)}, nil
+	return s.judge(theirs), nil
 }
 
-// checkHash says how a state that has a hash at an index differs from that of this node, or "".
-func (s *store) checkHash(index uint64, hash string) string {
-	ours, ok := s.db.HashAt(index)
-	if !ok || ours == hash {
-		return ""
+// judge says how a state that has a hash at an index differs from that of this node.
+func (s *store) judge(theirs comparison) verdict {
+	ours, ok := s.db.HashAt(theirs.Index)
+	if !ok || ours == theirs.Hash {
+		return verdict{Unknown: !ok}
 	}
-	return fmt.Sprintf("at index %d the hash of the state is %s instead of %s", index, short(hash), short(ours))
+	return verdict{Diverged: fmt.Sprintf("at index %d the hash of the state is %s instead of %s", theirs.Index, short(theirs.Hash), short(ours))}
 }
 
 func short(hash string) string { return hash[:min(len(hash), 12)] }
 
-// compare looks from time to time whether the state of this node is that of the leader. If it is
-// not, there is a mistake in this program, and a copy of the leader's state takes its place.
+// compare looks whether the state of this node is that of the leader: as soon as there is one, when
+// something has failed and works again, and from time to time.
 func (m *member) compare(ctx context.Context) {
-	s := m.s
-	for sleep(ctx, s.cfg.timing.compare) {
-		if m.leader().self || s.db.ClusterID() == "" || s.db.Halted() != nil {
-			continue
+	every := m.s.cfg.timing.compare
+	var due time.Time
+	failed := false
+	for sleep(ctx, min(compareTick, every)) {
+		fails := m.guard.failed() != nil
+		if failed && !fails {
+			due = time.Time{}
 		}
-		why, err := s.compareOnce(ctx)
-		if err != nil || why == "" {
-			continue // the next time, perhaps
+		if failed = fails; time.Now().After(due) && m.compareOnce(ctx) {
+			due = time.Now().Add(every)
 		}
-		s.diverged.Store(&why)
-		s.log().Error("the state of this node is not that of its cluster; a copy of the leader's takes its place. Please report this", zap.String("difference", why))
-		if err := s.resync(ctx); err != nil {
-			s.log().Error("the state of the leader cannot be copied; trying again later", zap.Error(err))
-			continue
-		}
-		s.log().Warn("the state of this node is that of the leader again", zap.Uint64("index", s.db.Applied()))
-		s.diverged.Store(nil)
 	}
 }
 
-// compareOnce asks the leader once.
-func (s *store) compareOnce(ctx context.Context) (string, error) {
+// compareOnce compares the state with that of the leader. If they are not the same, there is a mistake
+// in this program, and a copy of the leader's takes the place of this one. It returns false if it
+// should be tried again soon.
+func (m *member) compareOnce(ctx context.Context) bool {
+	s := m.s
+	if m.leader().self || s.db.ClusterID() == "" || s.db.Halted() != nil {
+		return false
+	}
+	answer, err := s.sameAsLeader(ctx)
+	switch {
+	case err != nil || answer.Unknown:
+		return false
+	case answer.Diverged == "":
+		s.diverged.Store(nil)
+		return true
+	}
+	if s.diverged.Swap(&answer.Diverged) == nil {
+		s.log().Error("the state of this node is not that of its cluster; a copy of the leader's takes its place. Please report this", zap.String("difference", answer.Diverged))
+	}
+	if err := s.resync(ctx); err != nil {
+		s.log().Error("the state of the leader cannot be copied; trying again later", zap.Error(err))
+		return true
+	}
+	s.log().Warn("the state of this node is that of the leader again", zap.Uint64("index", s.db.Applied()))
+	s.diverged.Store(nil)
+	return true
+}
+
+// sameAsLeader asks the leader once.
+func (s *store) sameAsLeader(ctx context.Context) (answer verdict, err error) {
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.timing.propose)
 	defer cancel()
-	log := s.db.Changelog()
-	var answer verdict
-	err := s.callLeader(ctx, "compare", comparison{log.LatestIndex, log.Hash}, &answer)
-	return answer.Diverged, err
+	index, hash := s.db.AppliedHash()
+	err = s.callLeader(ctx, "compare", comparison{index, hash}, &answer)
+	return answer, err
 }
 
 // serveSnapshot sends the state of this leader, with everything agreed on.

@@ -21,11 +21,11 @@ type hashAt struct {
 	hash  [32]byte
 }
 
-// reset forgets everything, and begins with one.
+// reset forgets everything, and begins with the one that has been since the last change.
 func (h *hashes) reset(m meta) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.floor, h.list = m.index, []hashAt{{m.index, m.hash}}
+	h.floor, h.list = m.latestIndex, []hashAt{{m.latestIndex, m.hash}}
 }
 
 // add remembers more, in order.
@@ -37,6 +37,12 @@ func (h *hashes) add(more []hashAt) {
 		h.list = append([]hashAt(nil), h.list[len(h.list)-hashesKept:]...)
 		h.floor = h.list[0].index
 	}
+}
+
+// AppliedHash gives [DB.Applied] and [DB.Hash] of one moment.
+func (db *DB) AppliedHash() (index uint64, hash string) {
+	m := db.current()
+	return m.index, hex.EncodeToString(m.hash[:])
 }
 
 // HashAt is what [DB.Hash] was when index was applied; false if that is too long ago or to come.

@@ -39,11 +39,11 @@ func (db *DB) Restore(r io.Reader) error {
 // reads the old one can go on.
 func (db *DB) swap(b *bolt.DB, m meta) {
 	old := db.handle
+	db.hashes.reset(m) // before [DB.HashAt] looks for it
 	db.mu.Lock()
 	db.handle, db.meta = &handle{bolt: b, drained: make(chan struct{})}, m
 	db.mu.Unlock()
 	db.retire(old)
-	db.hashes.reset(m)
 	db.feed.reset(m.index)
 	db.waiters.reached(m.index)
 }
