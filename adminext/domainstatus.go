@@ -40,6 +40,8 @@ type NameStatus struct {
 	Name string `json:"name"`
 	// Source says where its certificate comes from: own (a domain), issued, or none.
 	Source string `json:"source"`
+	// Domain has the certificate, if its source is own.
+	Domain string `json:"domain,omitempty"`
 	// Issuer, Serial, NotBefore and NotAfter are those of the certificate.
 	Issuer    string     `json:"issuer,omitempty"`
 	Serial    string     `json:"serial,omitempty"`

@@ -2,6 +2,7 @@ package caddymodule
 
 import (
 	"context"
+	"iter"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -27,6 +28,7 @@ type care struct {
 	log   func() *zap.Logger
 	app   atomic.Pointer[App] // of the newest configuration that has started; nil if there is none
 	began chan struct{}       // has a value when there is another app
+	moved chan struct{}       // has a value when domains have changed
 	wg    sync.WaitGroup
 
 	warned map[resource.Key]time.Time // when; only the goroutine that watches
@@ -37,7 +39,7 @@ type care struct {
 
 func newCare(certs *certificates, locks locks, log func() *zap.Logger) *care {
 	return &care{
-		certs: certs, locks: locks, log: log, began: make(chan struct{}, 1),
+		certs: certs, locks: locks, log: log, began: make(chan struct{}, 1), moved: make(chan struct{}, 1),
 		warned: map[resource.Key]time.Time{}, waiting: map[string][]chan struct{}{},
 	}
 }
@@ -68,6 +70,9 @@ const (
 	watchPause = time.Hour
 	// endsSoon is how long before their end they are warned of.
 	endsSoon = 30 * 24 * time.Hour
+	// lookPause is how long after a change of domains they are looked at, so that many changes are looked
+	// at together.
+	lookPause = time.Second
 	// warnPause is how long a warning lasts.
 	warnPause = 24 * time.Hour
 )
@@ -76,17 +81,37 @@ const (
 // node.
 const expiringEvent = "dgate.certificate_expiring"
 
+// Update implements [gateway.Hosts].
+func (c *certificates) Update(domains iter.Seq[*resource.Domain]) {
+	c.Directory.Update(domains)
+	if c.care == nil {
+		return
+	}
+	select {
+	case c.care.moved <- struct{}{}:
+	default:
+	}
+}
+
 // watch warns of certificates of domains that end soon.
 func (c *care) watch(ctx context.Context) {
-	tick := time.NewTicker(watchPause)
+	tick := time.NewTimer(watchPause)
 	defer tick.Stop()
 	for {
 		if app := c.app.Load(); app != nil {
 			c.warn(ctx, app, time.Now())
 		}
+		tick.Reset(watchPause)
 		select {
 		case <-tick.C:
 		case <-c.began:
+		case <-c.moved:
+			tick.Reset(lookPause)
+			select {
+			case <-tick.C:
+			case <-ctx.Done():
+				return
+			}
 		case <-ctx.Done():
 			return
 		}

@@ -49,6 +49,14 @@ func (a *App) DomainStatus(ctx context.Context, key resource.Key) (adminext.Doma
 	if d.Err != nil {
 		warn("the certificate is not served: %v", d.Err)
 	}
+	for name, namespace := range certs.Elsewhere(key, d.Exact) {
+		if d.HasOwn {
+			warn("the certificate is not served for %s: requests for it are routed in the namespace %s", name, namespace)
+		} else {
+			warn("requests for %s are routed in the namespace %s", name, namespace)
+		}
+	}
+	slices.Sort(status.Warnings)
 	storage := a.ctx.Storage()
 	issuers := issuersIn(ctx, storage)
 	names := a.namesOf(ctx, d, storage, issuers)
@@ -109,8 +117,8 @@ func (a *App) nameStatus(ctx context.Context, name string, d domaintls.Domain, s
 		before, after := leaf.NotBefore.UTC(), leaf.NotAfter.UTC()
 		s.Issuer, s.Serial, s.NotBefore, s.NotAfter = leaf.Issuer.String(), leaf.SerialNumber.Text(16), &before, &after
 	}
-	if own := certs.Certificate(name); own != nil {
-		s.Source = "own"
+	if own, of := certs.CertificateOf(name); own != nil {
+		s.Source, s.Domain = "own", of.Namespace+"/"+of.Name
 		show(own.Leaf)
 		return s
 	}

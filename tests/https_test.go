@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -39,6 +40,18 @@ func TestHTTPSDomains(t *testing.T) {
 	h.domain("a", map[string]any{"patterns": []string{"a.test", "*.a.test"}, "tls": "auto"})
 	h.certificate("a.test", "issued")
 	h.certificate("new.a.test", "")
+
+	// Another namespace does not show its certificate for a host that is routed here.
+	h.put("namespace/evil", `{}`)
+	foreign, foreignKey := resourcetest.Certificate(t, "a.test", "evil.test")
+	h.domain("evil/evil", map[string]any{"patterns": []string{"a.test", "evil.test"}, "priority": -1, "cert": foreign, "key": foreignKey})
+	h.certificate("evil.test", foreign)
+	h.certificate("a.test", "issued")
+	if evil := h.status("evil/evil"); !slices.ContainsFunc(evil.Warnings, func(text string) bool {
+		return strings.Contains(text, "is not served for a.test: requests for it are routed in the namespace default")
+	}) {
+		t.Errorf("the status of a certificate that is not served is %+v", evil)
+	}
 
 	// After a restart it is all the same, and nothing is obtained again.
 	h.domain("own", map[string]any{"patterns": []string{"own.test"}, "cert": resourcetest.Renew(t, key, "own.test"), "key": key})
@@ -202,9 +215,6 @@ func TestHTTPSExpiring(t *testing.T) {
 	h := startHTTPS(t, httpsOptions+httpsSite)
 	cert, key := resourcetest.Certificate(t, "own.test")
 	h.domain("own", map[string]any{"patterns": []string{"own.test"}, "cert": cert, "key": key})
-	if err := h.Restart(); err != nil { // it is looked at when a configuration starts, and then each hour
-		t.Fatal(err)
-	}
 	for _, want := range []string{`the certificate of a domain ends soon.*"domain":"own"`, `"name":"dgate.certificate_expiring".*"domain":"own"`} {
 		if err := h.AwaitLog(want); err != nil {
 			t.Error(err)
