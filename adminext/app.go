@@ -84,6 +84,9 @@ type Status struct {
 	// Elsewhere says that the cluster was recovered without this node, and goes on under another id,
 	// empty if it does not.
 	Elsewhere string `json:"elsewhere,omitempty"`
+	// Apart says why the node hears of no leader although others are there: secret, name or clock differ,
+	// or nobody reaches its address. It is empty otherwise.
+	Apart string `json:"apart,omitempty"`
 	// Diverged says how the node's data differ from the leader's, empty if they do not.
 	Diverged string `json:"diverged,omitempty"`
 	// Halted says why the node applies no changes any more, empty if it does.

@@ -16,6 +16,9 @@ const maxBackup = 64 << 30
 // clusterBackup answers with a backup. It is written as it is made: if it breaks off, so does the
 // connection, and a backup without its end is not accepted by anybody.
 func clusterBackup(c *call) (*reply, error) {
+	if err := c.trusted("a backup"); err != nil {
+		return nil, err
+	}
 	c.audit("writes a backup")
 	to := &laterWriter{c: c}
 	err := c.app.Operations().Backup(c.r.Context(), to)
@@ -58,6 +61,9 @@ func (w *laterWriter) Write(data []byte) (int, error) {
 
 // clusterRestore replaces everything with a backup that is the body.
 func clusterRestore(c *call) (*reply, error) {
+	if err := c.trusted("a restore"); err != nil {
+		return nil, err
+	}
 	c.audit("restores a backup")
 	deadline := http.NewResponseController(c.w)
 	body := http.MaxBytesReader(c.w, c.r.Body, maxBackup)

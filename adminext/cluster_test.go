@@ -41,7 +41,7 @@ func TestClusterOperations(t *testing.T) {
 		"remove by address":               {"POST", "cluster/remove", `{"id":"n2:7373"}`, three, 200, "remove n2 force=false", ""},
 		"remove as the Rust successor":    {"DELETE", "cluster/members/n2?force=true", "", three, 200, "remove n2 force=true", ""},
 		"remove nobody":                   {"POST", "cluster/remove", "", three, 400, "", "id must name"},
-		"remove a stranger":               {"POST", "cluster/remove", `{"id":"n9"}`, three, 404, "", "there are n1, n2, n3"},
+		"remove a stranger":               {"POST", "cluster/remove", `{"id":"n9"}`, three, 404, "", "there are n1 (name-n1), n2 (name-n2), n3 (name-n3)"},
 		"what would leave no majority":    {"POST", "cluster/remove", `{"id":"n2"}`, refusing(resource.Conflict, "no majority"), 409, "remove n2 force=false", "no majority"},
 		"no leader":                       {"POST", "cluster/remove", `{"id":"n2"}`, refusing(resource.NoLeader, "no leader"), 503, "remove n2 force=false", "no leader"},
 		"transfer to anybody":             {"POST", "cluster/transfer", "", three, 200, `transfer to ""`, ""},
@@ -66,6 +66,7 @@ func TestClusterOperations(t *testing.T) {
 		"v1: servers add themselves":      {"POST", "raftadmin/AddVoter", `{"id":"n4","address":"n4:7373"}`, three, 400, "", "has join with the address of a member"},
 		"v1: what there is not":           {"POST", "raftadmin/Explode", "", three, 400, "", `unknown command \"Explode\"`},
 		"v1: the process is not ours":     {"POST", "raftadmin/Shutdown", "", three, 400, "", "caddy stop"},
+		"v1: a GET changes nothing":       {"GET", "raftadmin/LeadershipTransfer", "", three, 405, "", "method not allowed; this path has POST"},
 		"token":                           {"GET", "cluster/token", "", func(a *admintest.App) { a.Others.TokenText = "dgate1:x" }, 200, "token", `{"token":"dgate1:x"}`},
 		"token without a secret to be in": {"GET", "cluster/token", "", refusing(resource.Conflict, "no cluster secret"), 409, "token", "no cluster secret"},
 	}
@@ -102,6 +103,11 @@ func TestTokenIsNotForStrangers(t *testing.T) {
 	got := s.send(t, "GET", "/dgate/cluster/token", "", "X-Forwarded-For", "203.0.113.7")
 	if got.status != 403 || strings.Contains(got.body, "a-secret") || len(s.Others.Calls) != 0 {
 		t.Errorf("through a proxy: %d %s", got.status, got.body)
+	}
+	for method, path := range map[string]string{"GET": "backup", "POST": "restore"} {
+		if got := s.send(t, method, "/dgate/cluster/"+path, "", "X-Forwarded-For", "203.0.113.7"); got.status != 403 || len(s.Others.Calls) != 0 {
+			t.Errorf("%s through a proxy: %d %s", path, got.status, got.body)
+		}
 	}
 	got = s.send(t, "GET", "/dgate/cluster/token", "")
 	if got.header.Get("Cache-Control") != "no-store" {
@@ -168,9 +174,27 @@ func TestNext(t *testing.T) {
 		"joining": {with(func(s *adminext.Status) {
 			s.Leader, s.Joining = "", "this node is not part of a cluster yet: 10.0.0.9:7373: refused"
 		}), []string{"this node is not part of a cluster yet: 10.0.0.9:7373: refused"}},
-		"removed":          {with(func(s *adminext.Status) { s.Removed = true }), []string{"this node was removed from the cluster"}},
-		"superseded":       {with(func(s *adminext.Status) { s.Superseded = true }), []string{"this node has the data directory of another one"}},
-		"two versions":     {with(func(s *adminext.Status) { s.Members[0].Version, s.Members[1].Version = "1", "2" }), []string{"the nodes run different versions", "no node may fail"}},
+		"removed":      {with(func(s *adminext.Status) { s.Removed = true }), []string{"this node was removed from the cluster"}},
+		"superseded":   {with(func(s *adminext.Status) { s.Superseded = true }), []string{"this node has the data directory of another one"}},
+		"two versions": {with(func(s *adminext.Status) { s.Members[0].Version, s.Members[1].Version = "1", "2" }), []string{"the nodes run different versions", "no node may fail"}},
+		"a spare": {with(func(s *adminext.Status) {
+			third, spare := second, second
+			third.ID, third.Name, spare.ID, spare.Name, spare.Role, spare.Problem = "c", "three", "d", "four", "nonvoter", "spare: 3 voters are enough"
+			s.Members = append(s.Members, third, spare)
+		}), []string{}},
+		"two of a name": {with(func(s *adminext.Status) { s.Members[1].Name = "one" }), []string{"a, b are all called one: give each a node_name", "no node may fail"}},
+		"another secret there": {with(func(s *adminext.Status) {
+			third, other := second, gone
+			third.ID, third.Name, other.Apart, other.Problem = "d", "four", "it has another secret (option secret)", "x"
+			s.Members = append(s.Members, third, other)
+		}), []string{"three (10.0.0.3:7373) is there, but it has another secret (option secret); nobody is lost, so neither remove nor recover"}},
+		"another secret here": {with(func(s *adminext.Status) {
+			other := gone
+			other.Apart, s.Leader, s.Apart = "they have another secret (option secret)", "", "server c: that"
+			again := other
+			again.Name = "two"
+			s.Members = []adminext.Member{self, other, again}
+		}), []string{"2 of the 2 other nodes are there and do not get on with this one, which is probably the one that differs: they have another secret (option secret); nobody is lost, so neither remove nor recover"}},
 		"a disk elsewhere": {with(func(s *adminext.Status) { s.Members[1].Storage = "no space left" }), []string{"two (10.0.0.2:7373): its storage fails: no space left", "no node may fail"}},
 		"a third is coming": {with(func(s *adminext.Status) {
 			g := gone
@@ -182,14 +206,19 @@ func TestNext(t *testing.T) {
 			there.ClusterID, s.ClusterID, s.Leader = "new", "old", ""
 			s.Members = []adminext.Member{self, gone, there}
 		}), []string{
-			"this node is in cluster old, which has no leader, and others are in a cluster that was recovered without it, new: to join them, stop Caddy here, give it an empty data_dir, and start it again with join 10.0.0.3:7373",
+			"another cluster was recovered: new; this node is in cluster old, which has no leader: decide which one is right",
+			"if the OTHER cluster is the right one, empty THIS node's data_dir: stop Caddy here, delete what is in data_dir, and start it again with join 10.0.0.3:7373",
 			"three (10.0.0.3:7373) is unreachable",
 		}},
 		"recovered beside us": {with(func(s *adminext.Status) {
 			there := gone
 			there.ClusterID, s.ClusterID = "new", "old"
 			s.Members = append(s.Members, there)
-		}), []string{"three (10.0.0.3:7373) is in cluster new now, and this node in cluster old: if old is the right one"}},
+		}), []string{
+			"another cluster was recovered: new; this node is in cluster old, and both may take changes, which stay apart: decide",
+			"if the OTHER cluster is the right one, empty THIS node's data_dir",
+			"if THIS cluster is the right one: stop Caddy on three (10.0.0.3:7373), then dgate-cli cluster remove c here, then start it again with an empty data_dir and join 10.0.0.1:7373",
+		}},
 		"secrets are unusable": {with(func(s *adminext.Status) { s.Members, s.Secrets = append(s.Members, second), "no key fits" }), []string{"secrets cannot be read here: no key fits"}},
 	}
 	for name, tt := range tests {

@@ -1,6 +1,7 @@
 package adminext
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"time"
@@ -40,23 +41,26 @@ type Member struct {
 	LastContact time.Duration `json:"lastContact,omitempty"`
 	// Storage is "ok", or what the node cannot read or write.
 	Storage string `json:"storage"`
-	// Problem says what is wrong otherwise, such as why the node has no vote yet.
+	// Apart says why the node does not count although it is there: it and the one that was asked do not
+	// accept each other, or nobody reaches its address. It is not lost then.
+	Apart string `json:"apart,omitempty"`
+	// Problem says what is wrong, such as why the node has no vote yet.
 	Problem string `json:"problem,omitempty"`
 }
 
 // tolerance is how many more voters can fail now, which is less while some are unreachable.
 func tolerance(members []Member) int {
-	voters, reachable := 0, 0
+	voters, healthy := 0, 0
 	for _, m := range members {
 		if m.Role != "voter" {
 			continue
 		}
 		voters++
-		if m.Reachable {
-			reachable++
+		if m.Reachable && (m.Storage == "" || m.Storage == storageOK) {
+			healthy++
 		}
 	}
-	return max(reachable-(voters/2+1), 0)
+	return max(healthy-(voters/2+1), 0)
 }
 
 func (c *call) members() ([]Member, error) {
@@ -113,7 +117,7 @@ func (c *call) memberID(name string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	var found, ids []string
+	var found, all []string
 	for _, m := range members {
 		if m.ID == name {
 			return m.ID, nil
@@ -121,13 +125,13 @@ func (c *call) memberID(name string) (string, error) {
 		if m.Name == name || m.Address == name {
 			found = append(found, m.ID)
 		}
-		ids = append(ids, m.ID)
+		all = append(all, fmt.Sprintf("%s (%s)", m.ID, m.Name))
 	}
 	switch len(found) {
 	case 1:
 		return found[0], nil
 	case 0:
-		return "", resource.Errorf(resource.NotFound, "no member has the id, name or address %q; there are %s", name, strings.Join(ids, ", "))
+		return "", resource.Errorf(resource.NotFound, "no member has the id, name or address %q; there are %s", name, strings.Join(all, ", "))
 	}
 	return "", resource.Errorf(resource.BadRequest, "%q is the name of several members: say which of %s", name, strings.Join(found, ", "))
 }

@@ -2,7 +2,6 @@ package adminext
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 )
 
@@ -20,9 +19,8 @@ func next(s Status) []string {
 		add("this node was removed from the cluster and serves what it knew then: stop it; to take it back, start it with an empty data_dir and with join")
 	case s.Joining != "":
 		add("%s", s.Joining)
-	case s.Leader == "" && moved(s) != "":
-		add("this node is in cluster %s, which has no leader, and others are in a cluster that was recovered without it, %s: to join them, stop Caddy here, give it an empty data_dir, and start it again with join %s; what only this node had is gone then",
-			s.ClusterID, moved(s), movedTo(s))
+	case moved(s) != "":
+		todo = append(todo, nextOfTwo(s)...)
 	}
 	if s.Diverged != "" {
 		add("this node has other data than the leader and fetches it anew: %s; please report it as a bug, with the logs of both", s.Diverged)
@@ -61,16 +59,17 @@ func nextOfCluster(s Status) []string {
 				reachable++
 			}
 		}
-		if m.Role == "nonvoter" {
+		if m.Role == "nonvoter" && !strings.HasPrefix(m.Problem, "spare: ") {
 			waiting++
 		}
 		if m.Version != "" {
 			versions[m.Version] = true
 		}
 	}
-	if s.Leader == "" && voters > 0 && moved(s) == "" {
+	todo = append(todo, nextOfApart(s)...)
+	if s.Leader == "" && voters > 0 && moved(s) == "" && !anyApart(s) {
 		if quorum := voters/2 + 1; reachable < quorum {
-			add("%d of %d voters answer, and %d must for changes to be possible: start the others; if they are lost for good, make a new cluster of this node: dgate-cli cluster recover --yes", reachable, voters, quorum)
+			add("%d of %d voters answer, and %d must for changes to be possible: start the others; if they are lost for good, make a new cluster of this node, after having made sure that they cannot start: dgate-cli cluster recover --yes", reachable, voters, quorum)
 		} else {
 			add("there is no leader, though %d of %d voters answer: it should be elected within seconds; if not, see whether the voters reach each other's addresses", reachable, voters)
 		}
@@ -78,15 +77,12 @@ func nextOfCluster(s Status) []string {
 	for _, m := range s.Members {
 		name := called(m)
 		switch {
-		case m.ClusterID != "":
-			if s.Leader != "" {
-				add("%s is in cluster %s now, and this node in cluster %s: if %s is the right one, on it: an empty data_dir, and join %s; before, dgate-cli cluster remove %s",
-					name, m.ClusterID, s.ClusterID, s.ClusterID, addressOf(s), m.ID)
-			}
-			continue
+		case m.ClusterID != "", m.Apart != "":
+			continue // said already
 		case !m.Self && !m.Reachable:
 			add("%s is unreachable: start it, or if it is lost: dgate-cli cluster remove %s", name, m.ID)
 			continue
+		case strings.HasPrefix(m.Problem, "spare: "): // nothing to do
 		case m.Problem != "":
 			add("%s: %s", name, m.Problem)
 		case m.Lag > much:
@@ -96,6 +92,7 @@ func nextOfCluster(s Status) []string {
 			add("%s: its storage fails: %s", name, m.Storage)
 		}
 	}
+	todo = append(todo, sameNames(s)...)
 	if len(versions) > 1 {
 		add("the nodes run different versions: upgrade the rest, one after the other")
 	}
@@ -107,22 +104,6 @@ func nextOfCluster(s Status) []string {
 		add("no node may fail: add one more voter (on it: the same cluster block with join %s)", addressOf(s))
 	}
 	return todo
-}
-
-// moved are the ids of the clusters that other members are in by now.
-func moved(s Status) string { return ofMoved(s, ", ", func(m Member) string { return m.ClusterID }) }
-
-// movedTo is where those members are.
-func movedTo(s Status) string { return ofMoved(s, " ", func(m Member) string { return m.Address }) }
-
-func ofMoved(s Status, between string, what func(Member) string) string {
-	var found []string
-	for _, m := range s.Members {
-		if text := what(m); m.ClusterID != "" && text != "" && !slices.Contains(found, text) {
-			found = append(found, text)
-		}
-	}
-	return strings.Join(found, between)
 }
 
 // addressOf is where a new node finds the cluster.

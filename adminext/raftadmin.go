@@ -36,6 +36,11 @@ var raftAdmin = map[string]func(*call, raftRequest) (*reply, error){
 	"readyz":                     raftReady,
 }
 
+// raftChanges are those that change something, which a page or a crawler must not be able to ask for.
+var raftChanges = []string{
+	"AddVoter", "AddNonvoter", "DemoteVoter", "RemoveServer", "LeadershipTransfer", "LeadershipTransferToServer", "Snapshot", "Shutdown",
+}
+
 // raftRequest is the body of these commands.
 type raftRequest struct {
 	ID        string `json:"id"`
@@ -48,6 +53,9 @@ func runRaftAdmin(c *call) (*reply, error) {
 	run, ok := raftAdmin[c.key[0]]
 	if !ok {
 		return nil, resource.Errorf(resource.BadRequest, "unknown command %q; there are %s", c.key[0], strings.Join(slices.Sorted(maps.Keys(raftAdmin)), ", "))
+	}
+	if c.r.Method != http.MethodPost && slices.Contains(raftChanges, c.key[0]) {
+		return nil, &methodError{allow: http.MethodPost}
 	}
 	var request raftRequest
 	if c.r.Method == http.MethodPost {

@@ -17,13 +17,21 @@ func vouch(r *http.Request, authenticated bool) *http.Request {
 	return r.WithContext(context.WithValue(r.Context(), vouchedKey{}, authenticated))
 }
 
-// clusterToken answers with what another node needs to join, which is a secret. It is the only
-// endpoint that does, so it is more careful than the others.
+// trusted refuses requests for what has, or replaces, everything that is stored: the join token and
+// backups. These endpoints are more careful than the others.
+func (c *call) trusted(what string) error {
+	if mayHaveSecrets(c.r) {
+		return nil
+	}
+	c.audit("refuses " + what + ": the request is neither authenticated nor from this machine")
+	return refuse(http.StatusForbidden, resource.Unauthorized, "%s is for the machine of the node, at Caddy's admin endpoint under "+
+		"localhost or an IP address, or for requests that are authenticated: dgate_admin { token … }, basic_auth or client certificates", what)
+}
+
+// clusterToken answers with what another node needs to join, which is a secret.
 func clusterToken(c *call) (*reply, error) {
-	if !mayHaveSecrets(c.r) {
-		c.audit("refuses to show the join token: the request is neither authenticated nor from this machine")
-		return nil, refuse(http.StatusForbidden, resource.Unauthorized, "the join token is shown on the machine of the node, "+
-			"at Caddy's admin endpoint, or to requests that are authenticated: dgate_admin { token … }, basic_auth or client certificates")
+	if err := c.trusted("the join token"); err != nil {
+		return nil, err
 	}
 	token, err := c.app.Operations().Token(c.r.Context())
 	if err != nil {
@@ -54,6 +62,9 @@ func mayHaveSecrets(r *http.Request) bool {
 	local, _ := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
 	if local != nil && local.Network() == "unix" {
 		return true
+	}
+	if !unmistakable(r.Host) {
+		return false // a page elsewhere could have that host as its own
 	}
 	remote, err := netip.ParseAddrPort(r.RemoteAddr)
 	return err == nil && remote.Addr().Unmap().IsLoopback()

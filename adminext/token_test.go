@@ -14,7 +14,7 @@ import (
 func TestMayHaveSecrets(t *testing.T) {
 	from := func(address string, headers ...string) *http.Request {
 		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/dgate/cluster/token", http.NoBody)
-		r.RemoteAddr = address
+		r.RemoteAddr, r.Host = address, "localhost:2019"
 		for _, name := range headers {
 			r.Header.Set(name, "203.0.113.7")
 		}
@@ -24,12 +24,15 @@ func TestMayHaveSecrets(t *testing.T) {
 	withCertificate.TLS = &tls.ConnectionState{VerifiedChains: [][]*x509.Certificate{{{}}}}
 	anyCertificate := from("192.0.2.1:1")
 	anyCertificate.TLS = &tls.ConnectionState{PeerCertificates: []*x509.Certificate{{}}}
+	rebound := from("127.0.0.1:1")
+	rebound.Host = "pages.example:2019"
 	tests := map[string]struct {
 		request *http.Request
 		want    bool
 	}{
 		"this machine":                          {from("127.0.0.1:1"), true},
 		"this machine, IPv6":                    {from("[::1]:1"), true},
+		"this machine, by another name":         {rebound, false},
 		"another machine":                       {from("192.0.2.1:1"), false},
 		"through a proxy":                       {from("127.0.0.1:1", "X-Forwarded-For"), false},
 		"through another proxy":                 {from("127.0.0.1:1", "Forwarded"), false},

@@ -17,6 +17,7 @@ func TestTolerance(t *testing.T) {
 		"three, and two are down":    {[]Member{up, down, down}, 0},
 		"five, and one is down":      {[]Member{up, up, up, up, down}, 1},
 		"edge nodes do not count":    {[]Member{up, up, up, edge, edge}, 1},
+		"three, and a disk is full":  {[]Member{up, up, {Role: "voter", Reachable: true, Storage: "no space"}}, 0},
 		"nobody is in a cluster yet": {nil, 0},
 	} {
 		if got := tolerance(tt.members); got != tt.want {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"runtime/debug"
+	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
@@ -49,7 +50,7 @@ func (a *App) Ready(context.Context) error {
 	status := a.node.store.Status()
 	switch {
 	case status.Joining != "":
-		return resource.Errorf(resource.Overloaded, "joining: %s", status.Joining)
+		return resource.Errorf(resource.Overloaded, "joining: %s", strings.TrimPrefix(status.Joining, "this node is not part of a cluster yet: "))
 	case status.Removed:
 		return resource.Errorf(resource.Overloaded, "this node was removed from the cluster")
 	case status.Superseded:
@@ -61,7 +62,9 @@ func (a *App) Ready(context.Context) error {
 	case status.StorageFailed != "":
 		return adminext.StorageError(status.StorageFailed)
 	case status.Leader == "" && status.Elsewhere != "":
-		return resource.Errorf(resource.NoLeader, "%s; see dgate-cli cluster status", status.Elsewhere)
+		return resource.Errorf(resource.NoLeader, "another cluster was recovered: %s; see dgate-cli cluster status", status.Elsewhere)
+	case status.Leader == "" && status.Apart != "":
+		return resource.Errorf(resource.NoLeader, "no leader, but other nodes are there: %s; see dgate-cli cluster status", status.Apart)
 	case status.Leader == "":
 		return resource.Errorf(resource.NoLeader, "no leader")
 	}
@@ -76,7 +79,7 @@ func (a *App) Status(context.Context) (adminext.Status, error) {
 		ID: s.ID, Name: cmp.Or(s.Name, s.ID), ClusterID: s.ClusterID, Address: s.Address, Role: string(s.Role), Leader: s.Leader, LeaderAddress: s.LeaderAddress,
 		Term: s.Term, Index: s.LastIndex, Applied: s.Applied, Hash: s.Hash, FaultTolerance: s.FaultTolerance,
 		Table: adminext.TableStatus{Index: index}, Storage: storageOf(s),
-		Joining: s.Joining, Removed: s.Removed, Superseded: s.Superseded, Elsewhere: s.Elsewhere, Diverged: s.Diverged, Halted: s.Halted,
+		Joining: s.Joining, Removed: s.Removed, Superseded: s.Superseded, Elsewhere: s.Elsewhere, Apart: s.Apart, Diverged: s.Diverged, Halted: s.Halted,
 		Secrets: a.node.keys.Locked(), Rebuilt: s.Rebuilt,
 		Clustered: a.cluster != nil && (a.cluster.Secret != nil || a.cluster.Files != nil),
 	}

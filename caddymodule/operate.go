@@ -32,7 +32,7 @@ func (o operations) Members(ctx context.Context) ([]adminext.Member, error) {
 	for _, m := range found {
 		member := adminext.Member{
 			ID: m.ID, Name: m.Name, Address: m.Address, Role: string(m.Role), Leader: m.Leader, Self: m.Self, Reachable: m.Reachable,
-			Version: m.Version, Applied: m.Applied, Lag: m.Lag, Hash: m.Hash, LastContact: m.LastContact, Storage: m.Storage, Problem: m.Problem, ClusterID: m.Cluster,
+			Version: m.Version, Applied: m.Applied, Lag: m.Lag, Hash: m.Hash, LastContact: m.LastContact, Storage: m.Storage, Problem: m.Problem, Apart: m.Apart, ClusterID: m.Cluster,
 		}
 		if m.Self {
 			member.Name, member.Version = cmp.Or(m.Name, self.Name), cmp.Or(m.Version, self.Version)
@@ -56,8 +56,11 @@ func (o operations) self(problem string) adminext.Member {
 		ID: s.ID, Name: cmp.Or(s.Name, s.ID), Address: s.Address, Role: string(raftstorage.Voter), Leader: s.Leader != "" && s.Leader == s.ID, Self: true, Reachable: true,
 		Version: o.app.Version(), Applied: s.Applied, Hash: s.Hash, Storage: storageOf(s), Problem: problem,
 	}
-	if s.Edge {
+	switch {
+	case s.Edge:
 		m.Role = string(raftstorage.Edge)
+	case s.Members == 0 && o.app.cluster != nil, s.Removed:
+		m.Role = string(raftstorage.NonVoter)
 	}
 	if o.app.cluster == nil {
 		m.Problem = "" // it is alone, as it shall be

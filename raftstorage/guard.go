@@ -41,8 +41,9 @@ type guard struct {
 
 // failure is something that does not work at the moment.
 type failure struct {
-	what string
-	err  error
+	what  string
+	err   error
+	since time.Time
 }
 
 // start makes failures be retried. Before, when raft is not running yet, they are returned.
@@ -76,8 +77,17 @@ func (g *guard) whileWorking(ctx context.Context) (context.Context, context.Canc
 	return ctx, func() { cancel(nil) }
 }
 
-// stalled says that the disk hangs or fails for so long that another server should lead.
+// stalled says that the disk hangs or fails for so long that another server should lead. One that
+// fails says so for certain, as when it is full, and is not waited for as long as one that hangs.
 func (g *guard) stalled() error {
+	g.mu.Lock()
+	for _, f := range g.failures {
+		if time.Since(f.since) > g.stall/failsSooner {
+			g.mu.Unlock()
+			return fmt.Errorf("the storage of this server fails: %s: %w", f.what, f.err)
+		}
+	}
+	g.mu.Unlock()
 	for _, since := range []*time.Time{g.began.Load(), g.blocked.Load()} {
 		if since == nil {
 			continue
@@ -89,6 +99,9 @@ func (g *guard) stalled() error {
 	return nil
 }
 
+// failsSooner is how much sooner than a disk that hangs one that fails is given up.
+const failsSooner = 8
+
 // note records that something failed, or with nil that it works again.
 func (g *guard) note(what string, err error) {
 	g.mu.Lock()
@@ -99,7 +112,7 @@ func (g *guard) note(what string, err error) {
 	i := slices.IndexFunc(g.failures, func(f failure) bool { return f.what == what })
 	switch {
 	case i < 0 && err != nil:
-		g.failures = append(g.failures, failure{what, err})
+		g.failures = append(g.failures, failure{what, err, time.Now()})
 		g.log().Error("storage fails; trying again until it works", zap.String("operation", what), zap.Error(err))
 	case i >= 0 && err == nil:
 		g.failures = slices.Delete(g.failures, i, i+1)

@@ -95,7 +95,7 @@ func unwrap(data []byte, keks []*KEK, cluster, name string) (*dataKey, error) {
 
 // Why a value cannot be read.
 var (
-	errLocked  = errors.New("it was encrypted with another encryption_key or cluster secret, or its key file is missing")
+	errLocked  = errors.New("it was encrypted with another encryption_key or cluster secret, or its key file is missing: put that key behind the new one in encryption_key, or that secret into secret_previous of the cluster")
 	errDamaged = errors.New("what is stored is damaged, or belongs elsewhere")
 )
 

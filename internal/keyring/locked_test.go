@@ -44,7 +44,7 @@ func TestAnotherKEK(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			k := keyring.New(store, source)
 			_, err := k.Open(secret, "data", text)
-			want := "secret default/k cannot be read: it was encrypted with another encryption_key or cluster secret, or its key file is missing"
+			want := "secret default/k cannot be read: it was encrypted with another encryption_key or cluster secret, or its key file is missing: put that key behind the new one in encryption_key, or that secret into secret_previous of the cluster"
 			if err == nil || err.Error() != want || !keyring.Locked(err) {
 				t.Errorf("Open: error %v, want %s", err, want)
 			}

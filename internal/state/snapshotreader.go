@@ -176,7 +176,7 @@ func readMessage(r byteReader, sum hash.Hash, limit uint64) ([]byte, error) {
 
 func cutOff(err error) error {
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return errors.New("it ends too early")
+		return errors.New("it is damaged or cut off: it ends too early")
 	}
 	return err
 }
