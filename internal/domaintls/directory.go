@@ -188,8 +188,8 @@ func (d *Directory) Elsewhere(key resource.Key, names []string) map[string]strin
 	t := d.table.Load()
 	elsewhere := map[string]string{}
 	for _, name := range names {
-		if rank, ok := t.hosts.Find(canonical(name)); ok && t.ranked[rank].res.Namespace != key.Namespace {
-			elsewhere[name] = t.ranked[rank].res.Namespace
+		if owner := t.owner(canonical(name)); owner != nil && owner.Namespace != key.Namespace {
+			elsewhere[name] = owner.Namespace
 		}
 	}
 	return elsewhere

@@ -6,6 +6,7 @@ import (
 	"net"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/dgate-io/caddy-dgate/internal/hosts"
@@ -34,8 +35,8 @@ func (e *entry) names(name string) bool {
 
 // table is what handshakes look names up in. It never changes.
 type table struct {
-	ranked []*entry     // as requests rank domains, the best first
-	hosts  *hosts.Index // of their patterns
+	ranked []*entry            // as requests rank domains, the best first
+	hosts  func() *hosts.Index // of their patterns; made when it is first needed
 
 	exact    map[string]ruling // by name
 	suffixes map[string]ruling // by what follows the star
@@ -62,10 +63,8 @@ func newTable(entries map[resource.Key]*entry) *table {
 			cmp.Compare(b.res.Namespace, a.res.Namespace),
 		)
 	})
-	var patterns []hosts.Ranked
-	for rank, e := range t.ranked {
+	for _, e := range t.ranked {
 		for _, p := range e.patterns {
-			patterns = append(patterns, hosts.Ranked{HostPattern: p, Rank: rank})
 			switch {
 			case p.Form == resource.HostExact && !p.HasPort():
 				decide(t.exact, p.Text, e, e.res.TLS != resource.TLSOff)
@@ -75,7 +74,7 @@ func newTable(entries map[resource.Key]*entry) *table {
 		}
 		t.enterOwn(e)
 	}
-	t.hosts = hosts.NewIndex(patterns)
+	t.hosts = sync.OnceValue(t.index)
 	for suffix := range t.suffixes {
 		if !slices.Contains(t.lengths, len(suffix)) {
 			t.lengths = append(t.lengths, len(suffix))
@@ -83,6 +82,25 @@ func newTable(entries map[resource.Key]*entry) *table {
 	}
 	slices.SortFunc(t.lengths, func(a, b int) int { return cmp.Compare(b, a) })
 	return t
+}
+
+// index has all patterns, with the ranks of their domains.
+func (t *table) index() *hosts.Index {
+	var patterns []hosts.Ranked
+	for rank, e := range t.ranked {
+		for _, p := range e.patterns {
+			patterns = append(patterns, hosts.Ranked{HostPattern: p, Rank: rank})
+		}
+	}
+	return hosts.NewIndex(patterns)
+}
+
+// owner is the domain that has a host, or nil.
+func (t *table) owner(host string) *resource.Domain {
+	if rank, ok := t.hosts().Find(host); ok {
+		return t.ranked[rank].res
+	}
+	return nil
 }
 
 // ruling is what a domain says about certificates for a text of its patterns.
@@ -201,6 +219,6 @@ func (t *table) pick(candidates []*entry, name string, now time.Time) (first *en
 
 // routes tells whether requests for a name are routed in the namespace of a domain.
 func (t *table) routes(e *entry, name string) bool {
-	rank, ok := t.hosts.Find(name)
-	return ok && t.ranked[rank].res.Namespace == e.res.Namespace
+	owner := t.owner(name)
+	return owner != nil && owner.Namespace == e.res.Namespace
 }
