@@ -112,9 +112,9 @@ func (m *member) started() {
 // when this server does not lead any more.
 func (m *member) duties() []func(ctx context.Context) {
 	if m.networked {
-		return []func(context.Context){m.s.lead}
+		return []func(context.Context){m.s.lead, m.s.tidy}
 	}
-	return []func(context.Context){m.s.leadAlone}
+	return []func(context.Context){m.s.leadAlone, m.s.tidy}
 }
 
 // loop runs f until this member ends; f must return when its context is done.

@@ -23,8 +23,8 @@ const (
 	partsInFlight = 4
 	// restorePatience is how long one part, or the end of restoring, is tried again.
 	restorePatience = time.Minute
-	// partsAge is after how long the parts of a backup are those of a restore that was given up.
-	partsAge = 2 * time.Minute
+	// restoreLock is the name of the lock that whoever restores a backup has.
+	restoreLock = "dgate/restore"
 	// partsAtOnce is how many of them are deleted by one command.
 	partsAtOnce = 500
 )
@@ -73,10 +73,21 @@ func (n *Node) restoreFrom(ctx context.Context, s *store, f *spool, r io.Reader)
 	if err := n.Barrier(ctx); err != nil {
 		return fmt.Errorf("restore: %w", err)
 	}
+	lock, err := n.TryLock(ctx, restoreLock)
+	if err != nil {
+		return fmt.Errorf("restore: %w", err)
+	}
+	if lock == nil {
+		return resource.Errorf(resource.Conflict, "another backup is being restored; try again when that has ended")
+	}
+	defer s.unlockRestore(lock)
 	if err := s.clearParts(ctx); err != nil {
 		return fmt.Errorf("restore: %w", err)
 	}
-	err = s.sendParts(ctx, restore, f)
+	sending, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer context.AfterFunc(lock.Context(), func() { cancel(context.Cause(lock.Context())) })()
+	err = s.sendParts(sending, restore, f)
 	if err == nil {
 		err = n.endRestore(ctx, s, restore)
 	}
@@ -87,6 +98,15 @@ func (n *Node) restoreFrom(ctx context.Context, s *store, f *spool, r io.Reader)
 	s.log().Warn("a backup was restored: everything is as it was then",
 		zap.String("cluster", header.ClusterID), zap.Uint64("index", header.Index), zap.Time("taken", header.Taken), zap.Any("resources", counts))
 	return nil
+}
+
+// unlockRestore lets others restore. If it fails the lock goes on trying by itself.
+func (s *store) unlockRestore(lock *Lock) {
+	ctx, cancel := context.WithTimeout(context.Background(), s.cfg.timing.propose)
+	defer cancel()
+	if err := lock.Unlock(ctx); err != nil {
+		s.log().Warn("others cannot restore a backup yet", zap.Error(err))
+	}
 }
 
 // ageMagic is how files begin that age has encrypted.
@@ -190,21 +210,26 @@ func (n *Node) endRestore(ctx context.Context, s *store, restore *state.Restore)
 	})
 }
 
-// clearParts removes what is left of backups whose restoring was given up, and refuses to disturb
-// one that goes on.
+// clearParts removes what is left of backups whose restoring was given up. The caller has the lock, so
+// there is no other: also a part that came late is one of those.
 func (s *store) clearParts(ctx context.Context) error {
-	var old []state.Op
+	old, err := s.partsOf("")
+	if err != nil {
+		return err
+	}
+	return s.deleteParts(ctx, old)
+}
+
+// tidyParts is clearParts for a leader, unless somebody has the lock.
+func (s *store) tidyParts(ctx context.Context) error {
+	var old []state.Op // those of one moment: who gets the lock after that brings new ones
 	err := s.db.View(func(r *state.Reader) error {
-		for rec, err := range r.List(state.Part, "") {
-			if err != nil {
-				return err
-			}
-			if time.Since(rec.UpdatedAt) < partsAge {
-				return resource.Errorf(resource.Conflict, "another backup is being restored; try again in %d minutes", partsAge/time.Minute)
-			}
-			old = append(old, state.Delete(rec.Key, state.Condition{}))
+		_, locked, err := r.Get(lockKey(restoreLock))
+		if locked || err != nil {
+			return err
 		}
-		return nil
+		old, err = partsIn(r, "")
+		return err
 	})
 	if err != nil {
 		return err
@@ -212,23 +237,42 @@ func (s *store) clearParts(ctx context.Context) error {
 	return s.deleteParts(ctx, old)
 }
 
-// dropParts removes what a restore that failed has brought into the log; if that fails too, the next
-// one does it.
+// tidy removes from time to time, while this node leads, what is left of restores that were given up.
+func (s *store) tidy(ctx context.Context) {
+	for sleep(ctx, s.members.timing.autopilot) {
+		if err := s.tidyParts(ctx); err != nil && ctx.Err() == nil {
+			s.log().Warn("parts of a backup that was not restored cannot be removed yet", zap.Error(err))
+		}
+	}
+}
+
+// partsOf makes the operations that delete the parts of one backup, or with "" of all.
+func (s *store) partsOf(id string) (ops []state.Op, err error) {
+	err = s.db.View(func(r *state.Reader) (err error) {
+		ops, err = partsIn(r, id)
+		return err
+	})
+	return ops, err
+}
+
+func partsIn(r *state.Reader, id string) (ops []state.Op, err error) {
+	for rec, err := range r.List(state.Part, id) {
+		if err != nil {
+			return nil, err
+		}
+		ops = append(ops, state.Delete(rec.Key, state.Condition{}))
+	}
+	return ops, nil
+}
+
+// dropParts removes what a restore that failed has brought into the log; if that fails too, the leader
+// or the next one does it.
 func (s *store) dropParts(id string) {
 	ctx, cancel := context.WithTimeout(context.Background(), s.cfg.timing.propose)
 	defer cancel()
-	var own []state.Op
-	err := s.db.View(func(r *state.Reader) error {
-		for rec, err := range r.List(state.Part, id) {
-			if err != nil {
-				return err
-			}
-			own = append(own, state.Delete(rec.Key, state.Condition{}))
-		}
-		return nil
-	})
+	own, err := s.partsOf(id)
 	if err = errors.Join(err, s.deleteParts(ctx, own)); err != nil {
-		s.log().Warn("parts of a backup that was not restored stay until the next one", zap.Error(err))
+		s.log().Warn("parts of a backup that was not restored stay for a while", zap.Error(err))
 	}
 }
 
