@@ -64,7 +64,8 @@ type Cluster struct {
 
 	// How many new nodes make a new cluster together if there is none to join: 1, 3 or 5. Each of
 	// them must find all others with `join`. Default: a node without `join` makes a cluster of its
-	// own, one with `join` never makes one.
+	// own, one with `join` never makes one. They must be more than half of the nodes in `join`: of
+	// six, two times three could make a cluster each.
 	Expect int `json:"expect,omitempty"`
 
 	// `voter` for nodes that decide on changes together, of which more than half must be there. At

@@ -43,7 +43,10 @@ type Lock struct {
 }
 
 // Context ends when the lock is given back or lost. It is lost when the leader has not been reached
-// for 18 s, which is 2 s before others can have it, or when the store is closed.
+// for 18 s, which is 2 s before others can have it, or when the store is closed. A machine that is
+// suspended does not count meanwhile: when it wakes up, the context can go on for as long as there was
+// left of the 18 s, though others have had the lock for hours. What must not happen twice is guarded by
+// [Lock.Fence] and not by this context.
 func (k *Lock) Context() context.Context { return k.ctx }
 
 // Fence is an operation for a command that must only happen while the lock is held: with it, the
