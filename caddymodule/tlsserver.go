@@ -15,12 +15,12 @@ import (
 
 func init() { caddy.RegisterModule(new(handshakes)) }
 
-// handshakes is how the app comes to the TLS settings of the servers that have a dgate handler, see
-// [handlers.Gateway]. It is for nobody's configuration: the handler puts it there, because every
+// handshakes is how the app comes to the TLS settings of the servers that have a handler of
+// DGate, see [handlers.Gateway]. It is for nobody's configuration: the handler puts it there, because every
 // handshake passes here when those settings are complete, and before it reads them.
 type handshakes struct{ server *tlsServer }
 
-// tlsServer is a server that has a dgate handler and TLS.
+// tlsServer is a server that has a handler of DGate and TLS.
 type tlsServer struct {
 	*caddyhttp.Server
 	app     *App
@@ -38,10 +38,11 @@ func (h *handshakes) Provision(ctx caddy.Context) error {
 	if !ok {
 		return nil
 	}
-	app, err := appOf(ctx)
+	loaded, err := ctx.App("dgate")
 	if err != nil {
-		return err
+		return fmt.Errorf("dgate app: %w", err)
 	}
+	app := loaded.(*App)
 	for _, known := range app.servers {
 		if known.Server == server {
 			h.server = known

@@ -66,6 +66,7 @@ func (h *Script) Provision(ctx caddy.Context) error {
 	if err := h.check(); err != nil {
 		return err
 	}
+	watchHandshakes(ctx)
 	seen := stamps(h.Files) // before they are read: what changes meanwhile is not missed
 	modules, err := h.read()
 	if err != nil {

@@ -75,6 +75,7 @@ func (u *Upstreams) Provision(ctx caddy.Context) error {
 		return fmt.Errorf("dgate app: %w", err)
 	}
 	u.app = app.(App)
+	watchHandshakes(ctx)
 	for _, m := range ctx.Modules() {
 		if h, ok := m.(*reverseproxy.Handler); ok {
 			u.able = h.Transport != nil // the default one would be made later

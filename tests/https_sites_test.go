@@ -142,3 +142,30 @@ func TestHTTPSStrangers(t *testing.T) {
 		t.Errorf("it was warned of %d times", n)
 	}
 }
+
+// A certificate of its own takes the place of an issued one that Caddy has in memory, on whatever site a
+// handler of DGate is.
+func TestHTTPSOwnAfterIssued(t *testing.T) {
+	t.Parallel()
+	for name, handler := range map[string]string{
+		"dgate":         "dgate",
+		"dgate_js":      "dgate_js * {$FILES}/site.js",
+		"dynamic dgate": "reverse_proxy {\n\t\tdynamic dgate nothing\n\t}",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h := &https{harness.New(t, httpsOptions+strings.Replace(httpsSite, "\tdgate\n}", "\t"+handler+"\n}", 1)), t}
+			writeFile(t, h.Caddy, "site.js", `export const requestModifier = () => {}`)
+			h.Setenv("FILES", h.Dir)
+			if err := h.Start(); err != nil {
+				t.Fatal(err)
+			}
+			h.put("namespace/default", `{}`)
+			h.domain("a", map[string]any{"patterns": []string{"a.test"}})
+			h.certificate("a.test", "issued")
+			cert, key := resourcetest.Certificate(t, "a.test")
+			h.domain("a", map[string]any{"patterns": []string{"a.test"}, "cert": cert, "key": key})
+			h.certificate("a.test", cert)
+		})
+	}
+}
