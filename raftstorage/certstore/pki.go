@@ -40,11 +40,18 @@ func isBeginning(name string) bool {
 	return base == "root.crt" || base == "intermediate.crt"
 }
 
-// begin is called when a value is not here. If it is one that is looked for before an authority is
-// made, it returns when somebody else has made that, or when nobody else will.
+// isKey tells the values that are looked for when the certificate beside them is there. Who makes an
+// authority stores them a moment later than that.
+func isKey(name string) bool {
+	base := path.Base(name)
+	return base == "root.key" || base == "intermediate.key"
+}
+
+// begin is called when a value is not here. If it is one of an authority, it returns when somebody
+// else has made that, or when nobody else will.
 func (s *Storage) begin(ctx context.Context, name string) (made bool, err error) {
 	dir, ok := authorityOf(name)
-	if !ok || !isBeginning(name) || s.authorities.has(dir) {
+	if !ok || !isBeginning(name) && !isKey(name) || s.authorities.has(dir) {
 		return false, nil
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, leaderTimeout, errors.New("it takes too long"))
@@ -57,7 +64,7 @@ func (s *Storage) begin(ctx context.Context, name string) (made bool, err error)
 	if err != nil {
 		return false, ended(ctx, fmt.Errorf("%s is perhaps made by another node, which cannot be asked: %w", dir, err))
 	}
-	if _, found, err := s.get(name); found || err != nil {
+	if _, found, err := s.get(name); found || err != nil || isKey(name) {
 		return found, errors.Join(err, k.Unlock(ctx))
 	}
 	s.authorities.hold(dir, k)

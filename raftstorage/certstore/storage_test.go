@@ -379,4 +379,38 @@ func TestAuthorityIsMadeOnce(t *testing.T) {
 	}
 }
 
+// Who comes while an authority is being made, and finds its certificate, waits for its key.
+func TestAuthorityIsWaitedFor(t *testing.T) {
+	t.Parallel()
+	_, n := open(t)
+	keys := keyring.New(n, keyring.Source{Keys: func() []*keyring.KEK { return nil }, File: t.TempDir() + "/key"})
+	const dir = "pki/authorities/local/"
+	maker, other := New(n, keys), New(n, keys)
+	if _, err := maker.Load(t.Context(), dir+"root.crt"); !errors.Is(err, fs.ErrNotExist) {
+		t.Fatal(err)
+	}
+	store := func(name string) {
+		t.Helper()
+		if err := maker.Store(t.Context(), dir+name, []byte(name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	store("root.crt")
+	var found sync.WaitGroup
+	found.Go(func() {
+		for _, name := range []string{"root.crt", "root.key", "intermediate.crt", "intermediate.key"} {
+			if value, err := other.Load(t.Context(), dir+name); err != nil || string(value) != name {
+				t.Errorf("%s: %q, %v", name, value, err)
+			}
+		}
+	})
+	for _, name := range []string{"root.key", "intermediate.crt", "intermediate.key"} {
+		store(name)
+	}
+	found.Wait()
+	if _, err := other.Load(t.Context(), "pki/authorities/other/root.key"); !errors.Is(err, fs.ErrNotExist) || other.authorities.has("pki/authorities/other") {
+		t.Errorf("looking for a key without a certificate: %v", err)
+	}
+}
+
 var _ certmagic.Storage = (*Storage)(nil)
