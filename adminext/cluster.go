@@ -161,7 +161,7 @@ func clusterRecover(c *call) (*reply, error) {
 	}
 	if !request.Yes {
 		return nil, resource.Errorf(resource.BadRequest, "this makes a new cluster of this node alone, with all that is in its log, "+
-			`and shuts the other members out for good: send {"yes": true} if they are lost`)
+			`and shuts the other members out for good. Make sure that they cannot start: a majority of them would go on as a second cluster. Send {"yes": true} if they are lost`)
 	}
 	c.audit("makes a new cluster of this node alone")
 	return c.done(c.app.Operations().Recover(c.r.Context(), request.LastIndex))

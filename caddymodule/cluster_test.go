@@ -39,6 +39,7 @@ func TestClusterMistakes(t *testing.T) {
 		"only a previous secret":         {Cluster{SecretPrevious: []string{testSecret}}, "there is no secret"},
 		"a role that there is not":       {Cluster{Role: "observer"}, `role must be voter or edge, not "observer"`},
 		"edge without join":              {Cluster{Secret: testSecret, Role: "edge"}, "role edge needs join"},
+		"nobody to find":                 {Cluster{Secret: testSecret, Expect: 3}, "expect 3 needs join: the addresses of all 3"},
 		"an even number":                 {Cluster{Secret: testSecret, Expect: 4, Join: []string{"a"}}, "expect 4 must be 1, 3 or 5"},
 		"join without a secret":          {Cluster{Join: []string{"10.0.0.1:7373"}}, "need secret"},
 		"listening without a secret":     {Cluster{Listen: ":7373"}, "listen :7373 can be reached from outside"},

@@ -178,7 +178,7 @@ func (n *node) serve(ctx context.Context) (opened bool, err error) {
 		return false, nil
 	}
 	if err := n.store.Open(ctx); err != nil {
-		return false, fmt.Errorf("open the store: %w", err)
+		return false, err // which says what was opened
 	}
 	follower, err := n.gateway.Load(n.store.DB())
 	if err != nil {

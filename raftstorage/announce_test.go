@@ -194,7 +194,9 @@ func TestUnreachableServer(t *testing.T) {
 		m := members(t, c.nodes[0])[id]
 		return strings.HasPrefix(m.Apart, "it calls from 127.0.0.1, but cannot be reached at "+hidden) && m.Problem == m.Apart
 	})
-	c.eventually("be told so", func() bool { return strings.Contains(c.nodes[i].Status().Joining, "the leader says: it calls from 127.0.0.1") })
+	c.eventually("be told so", func() bool {
+		return strings.Contains(c.nodes[i].Status().Joining, "the leader says: it calls from 127.0.0.1")
+	})
 	write(t, c.nodes[0], service("a", "http://a"))
 	must(t, c.nodes[0].Remove(t.Context(), id, false))
 	write(t, c.nodes[0], service("b", "http://a"))

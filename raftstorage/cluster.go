@@ -28,6 +28,8 @@ type Cluster struct {
 	// srv://_dgate._tcp.name. A node without data that has any never begins a cluster alone.
 	Join []string
 	// Expect is how many nodes without data, 1, 3 or 5, begin a cluster together if nobody admits them.
+	// With 3 or 5 the join list must have fewer than twice as many servers while they do: two parts of it
+	// that do not see each other would begin a cluster each.
 	// Default: 0, nobody waits for others.
 	Expect int
 	// Edge makes this node one that never votes. It needs Join.
@@ -91,6 +93,8 @@ func (c *Cluster) check() error {
 		return errors.New("cluster: role edge needs join: an edge node never begins a cluster")
 	case c.Expect != 0 && c.Expect != 1 && c.Expect != 3 && c.Expect != 5:
 		return fmt.Errorf("cluster: expect %d must be 1, 3 or 5: with an even number half of the nodes could be cut off from the other half, and neither could go on", c.Expect)
+	case c.Expect > 1 && len(c.Join) == 0:
+		return fmt.Errorf("cluster: expect %d needs join: the addresses of all %d, which find each other with it", c.Expect, c.Expect)
 	case c.Edge && c.Expect != 0:
 		return errors.New("cluster: role edge and expect exclude each other: an edge node never begins a cluster")
 	case c.private() && (len(c.Join) > 0 || c.Expect > 1):

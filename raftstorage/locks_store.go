@@ -39,6 +39,14 @@ func (s *store) stopLocking() {
 	}
 }
 
+// abandonLocks ends locking without telling anybody: the leader finds out when there is one.
+func (s *store) abandonLocks() {
+	if s.locks != nil {
+		s.locks.cancel(ErrClosed)
+		s.locks.close()
+	}
+}
+
 // storeLocks is what sessions and locks do with a store.
 type storeLocks struct{ s *store }
 

@@ -1,6 +1,7 @@
 package raftstorage
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -30,7 +31,7 @@ func (s *store) ready(ctx context.Context) error {
 	case s.db.ClusterID() == "":
 		// Nothing can be served yet, and that is no reason not to open.
 		if err := s.named(ctx, s.cfg.timing.joined); err != nil {
-			s.log().Warn("this node serves nothing before a cluster admits it", zap.String("reason", s.lonely()))
+			s.log().Warn("this node serves nothing before a cluster admits it", zap.String("reason", s.notAdmitted(err)))
 		}
 	case s.behind:
 		if err := s.caughtUp(ctx); err != nil {
@@ -38,6 +39,14 @@ func (s *store) ready(ctx context.Context) error {
 		}
 	}
 	return s.checkClusterID()
+}
+
+// notAdmitted is why this node has no cluster yet.
+func (s *store) notAdmitted(err error) string {
+	if failed := s.storageFailure(); failed != nil {
+		return failed.Error()
+	}
+	return cmp.Or(s.waiting(), err.Error())
 }
 
 // named waits until there is a cluster, and this node has what was agreed on so far.

@@ -43,7 +43,7 @@ type Status struct {
 	// Members is how many servers the cluster has, and FaultTolerance how many voters can be lost
 	// before nothing can be changed any more.
 	Members, FaultTolerance int
-	// Edge is whether this node never votes.
+	// Edge is whether this node never votes. One that shall not any more has its vote for a moment.
 	Edge bool
 	// Joining says why this node is not yet a member of a cluster, or takes no part in it, or "".
 	Joining string
@@ -105,11 +105,12 @@ func (n *Node) Status() Status {
 
 // inCluster adds what a node knows about the others.
 func (m *member) inCluster(st *Status) {
-	voters, self := 0, false
+	voters, self, votes := 0, false, false
 	servers := m.servers()
 	for _, server := range servers {
 		if server.Suffrage == raft.Voter {
 			voters++
+			votes = votes || server.ID == m.s.id()
 		}
 		self = self || server.ID == m.s.id()
 	}
@@ -120,6 +121,6 @@ func (m *member) inCluster(st *Status) {
 		st.Diverged = *why
 	}
 	if c := m.s.cluster.Load(); c != nil {
-		st.Name, st.Address, st.Edge = c.NodeName, string(m.address), c.Edge
+		st.Name, st.Address, st.Edge = c.NodeName, string(m.address), c.Edge && !votes
 	}
 }

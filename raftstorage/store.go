@@ -145,12 +145,19 @@ func (s *store) stepDown(ctx context.Context) error {
 
 // close closes what is open, in order. It is called once.
 func (s *store) close() error {
-	s.stopLocking()
-	s.leaveOnExit()
+	l, _ := s.leading.get()
+	drain := s.cfg.timing.drain
+	if l.known() {
+		s.stopLocking()
+		s.leaveOnExit()
+	} else { // there is nobody to wait for
+		s.abandonLocks()
+		drain = 0
+	}
 	if err := s.stepDown(context.Background()); err != nil { // before changes are refused: they go on elsewhere
 		s.log().Warn("the others must elect a leader", zap.Error(err))
 	}
-	s.counter.drain(s.cfg.timing.drain)
+	s.counter.drain(drain)
 	var errs []error
 	stopped := true
 	s.stopOnce.Do(func() { close(s.stop) })

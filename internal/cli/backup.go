@@ -160,7 +160,8 @@ func (s *session) restoreCommand() *cobra.Command {
 cluster stay members. A backup that is damaged or not complete changes nothing.
 
 Secrets can be read afterwards if a node has the keys that they were encrypted
-with: put the encryption_key or the cluster secret of that time behind the new one.`,
+with: put the encryption_key of that time behind the new one, or the cluster secret of
+that time into secret_previous.`,
 		Example: "  " + s.program.Name + " restore dgate.backup --yes\n  " + s.program.Name + " restore dgate.backup.age --identity key.txt --yes",
 		Args:    cobra.ExactArgs(1), ValidArgsFunction: fileCompletion,
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -169,13 +169,16 @@ func (s *session) recoverCommand() *cobra.Command {
 so many voters are lost for good that no leader can be elected any more. Ask the
 node with the highest index: cluster status shows it.
 
+Make sure that the others cannot start: if a majority of them comes back, there are
+two clusters that both take changes, which cannot be put together again.
+
 Everything in its log counts as agreed on then, and what only the lost nodes had
 is gone. Members of the old cluster that come back are refused; give them an empty
-data_dir, and let them join.`,
+data_dir before they start, and let them join.`,
 		Args: cobra.NoArgs, ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if !yes {
-				return errors.New("recover makes a new cluster of this node alone, and shuts the other members out for good; say --yes if they are lost")
+				return errors.New("recover makes a new cluster of this node alone, and shuts the other members out for good; make sure that they cannot start, as a majority of them would go on as a second cluster; say --yes if they are lost")
 			}
 			return s.clusterCall(cmd, "recover", map[string]any{"yes": true, "lastIndex": last})
 		},

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -44,7 +45,11 @@ func writeClusterMembers(out io.Writer, members []clusterMember) error {
 	w := tabwriter.NewWriter(&buf, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "NAME\tID\tADDRESS\tROLE\tSTATE\tAPPLIED\tLAG\tVERSION\tPROBLEM")
 	for _, m := range members {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%d\t%d\t%s\t%s\n", oneLine(m.Name), oneLine(m.ID), oneLine(m.Address), oneLine(m.Role), m.state(), m.Applied, m.Lag, oneLine(m.Version), shorten(oneLine(m.problem())))
+		applied, lag := "", "" // of one that did not answer nothing is known
+		if m.Reachable {
+			applied, lag = strconv.FormatUint(m.Applied, 10), strconv.FormatUint(m.Lag, 10)
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", oneLine(m.Name), oneLine(m.ID), oneLine(m.Address), oneLine(m.Role), m.state(), applied, lag, oneLine(m.Version), shorten(oneLine(m.problem())))
 	}
 	if err := w.Flush(); err != nil {
 		return err

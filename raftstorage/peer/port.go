@@ -106,7 +106,7 @@ func Listen(address string, cred *Credentials, o Options) (*Port, error) {
 	listener, err := config.Listen(ctx, "tcp", address)
 	if err != nil {
 		cancel()
-		return nil, fmt.Errorf("port of the cluster (option listen of the cluster block): %w", err)
+		return nil, fmt.Errorf("option listen: %w", err)
 	}
 	p := &Port{
 		cred: cred, options: o.withDefaults(), listener: listener,
