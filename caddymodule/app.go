@@ -13,7 +13,6 @@ import (
 	"sync"
 
 	"github.com/caddyserver/caddy/v2"
-	"github.com/caddyserver/caddy/v2/modules/caddytls"
 	"go.uber.org/zap"
 
 	"github.com/dgate-io/caddy-dgate/adminext"
@@ -107,7 +106,6 @@ type App struct {
 	allowed  []resource.HostPattern // of AllowedDomains
 	objects  manifest.Resources     // of the resource files
 	servers  []*tlsServer           // that have a dgate handler and TLS
-	tls      *caddytls.TLS          // set when the app starts; nil without TLS
 
 	background sync.WaitGroup
 	stop       context.CancelFunc // ends what runs in the background; nil if nothing does
@@ -223,9 +221,6 @@ func (a *App) RequireStore() error {
 
 // Start implements [caddy.App]. When it returns, what was stored before is being served.
 func (a *App) Start() error {
-	if err := a.useTLS(); err != nil {
-		return err
-	}
 	running := a.settings()
 	if err := a.node.configure(running); err != nil {
 		return err

@@ -11,6 +11,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/certmagic"
+	"go.uber.org/zap"
 
 	"github.com/dgate-io/caddy-dgate/handlers"
 	"github.com/dgate-io/caddy-dgate/internal/domaintls"
@@ -152,20 +153,36 @@ func (c *certificates) allow(ctx context.Context, storage certmagic.Storage, nam
 		return err
 	}
 	if !storedCertificate(ctx, storage, name) {
-		now, version := time.Now(), c.version(domain)
-		if record, waits := c.log.Waits(name, now, version); waits {
-			return &waitError{record}
-		}
-		if err := c.limiter.Take(domain.Namespace, name, now); err != nil {
-			// Strangers can think of any number of names under a wildcard, so these are not remembered.
-			if limited, ok := errors.AsType[*domaintls.LimitError](err); ok && c.Exact(name) {
-				c.log.Refused(name, now, err.Error(), limited.Until, version)
-			}
+		if err := c.allowNew(ctx, storage, name, domain); err != nil {
 			return err
 		}
 	}
 	c.Granted(name)
 	return nil
+}
+
+func (c *certificates) allowNew(ctx context.Context, storage certmagic.Storage, name string, domain resource.Key) error {
+	now, version := time.Now(), c.version(domain)
+	if record, waits := c.log.Waits(name, now, version); waits {
+		return &waitError{record}
+	}
+	c.learn(ctx, storage, name)
+	if record, waits := c.log.Waits(name, now, version); waits {
+		return &waitError{record}
+	}
+	// Strangers can think of any number of names under a wildcard, so refusals of these are not remembered.
+	exact := c.Exact(name)
+	if !c.care.awaitLeader(ctx, storage) {
+		if exact {
+			c.log.Refused(name, now, errNoLeader.Error(), now, version)
+		}
+		return errNoLeader
+	}
+	err := c.limiter.Take(domain.Namespace, name, now)
+	if limited, ok := errors.AsType[*domaintls.LimitError](err); ok && exact {
+		c.log.Refused(name, now, err.Error(), limited.Until, version)
+	}
+	return err
 }
 
 // version is that of a stored domain.
@@ -178,19 +195,27 @@ func (c *certificates) version(domain resource.Key) uint64 {
 // leader or no room: that is no fault of the name.
 const storePause = 10 * time.Second
 
-// failed notes that a certificate could not be obtained.
-func (c *certificates) failed(name string, err error) {
+// failed notes that a certificate could not be obtained, or renewed.
+func (c *certificates) failed(storage certmagic.Storage, name string, err error) {
 	domain, refused := c.Allow(name)
 	if refused != nil {
 		return
 	}
+	ctx, cancel := context.WithTimeout(context.Background(), failureTimeout)
+	defer cancel()
+	c.settle(ctx, storage, name) // so that this one is not taken for a success later
 	now, version := time.Now(), c.version(domain)
 	if later(err) {
 		c.log.Refused(name, now, err.Error(), now.Add(storePause), version)
 		return
 	}
 	problem, kind := problemOf(err)
-	c.log.Failed(name, now, problem, kind, version)
+	record := c.log.Failed(name, now, problem, kind, version)
+	if kind != "" && record.Leaf == nil { // else it is about this node
+		if err := tell(ctx, storage, name, record); err != nil {
+			c.care.log().Warn("other nodes are not told that a certificate could not be obtained", zap.String("name", name), zap.Error(err))
+		}
+	}
 }
 
 // storedCertificate tells whether there is a certificate for a name in storage, from any issuer.

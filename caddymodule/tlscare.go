@@ -18,6 +18,7 @@ import (
 type locks interface {
 	TryLock(ctx context.Context, name string) (*raftstorage.Lock, error)
 	Once(ctx context.Context, job, slot string) (bool, error)
+	Status() raftstorage.Status
 }
 
 // care is what a node does about certificates without being asked: it warns of those that end, and

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyevents"
@@ -29,22 +28,25 @@ func newIssuance(ctx caddy.Context, app *App) error {
 	return nil
 }
 
-// Handle implements [caddyevents.Handler]. It never holds up what the event is about.
+// Handle implements [caddyevents.Handler]. Errors end the attempt to obtain a certificate.
 func (i issuance) Handle(_ context.Context, event caddy.Event) error {
-	certs := i.app.node.certs
+	certs, storage := i.app.node.certs, i.app.ctx.Storage()
 	name, _ := event.Data["identifier"].(string)
+	renewal, _ := event.Data["renewal"].(bool)
 	switch event.Name() {
 	case "started":
+		certs.log.Reconsider()
 		certs.care.use(i.app)
 	case "cert_obtaining":
-		if _, err := certs.Allow(name); err == nil {
-			certs.log.Obtaining(name, time.Now())
+		if err := certs.obtaining(storage, name, renewal || !onDemand(i.app.tls(), name)); err != nil {
+			certs.care.giveUp(name)
+			return err
 		}
 	case "cert_obtained":
-		certs.log.Obtained(name)
+		certs.obtained(storage, name)
 	case "cert_failed":
 		err, _ := event.Data["error"].(error)
-		certs.failed(name, err)
+		certs.failed(storage, name, err)
 		certs.care.giveUp(name)
 	}
 	return nil

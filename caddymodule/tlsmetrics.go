@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"context"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -37,6 +38,7 @@ func (h *held) add(end time.Time) {
 
 // collect sends the metrics of c.
 func (m *tlsMetrics) collect(out chan<- prometheus.Metric, c *certificates) {
+	c.settleAll()
 	issued, failing := map[resource.Key]*held{}, map[resource.Key]int{}
 	for name, record := range c.log.All() {
 		domain, err := c.Allow(name)
@@ -76,3 +78,21 @@ func (m *tlsMetrics) collect(out chan<- prometheus.Metric, c *certificates) {
 		out <- counter(m.refused, n, r.Namespace, r.Limit)
 	}
 }
+
+// settleAll looks whether what has failed has succeeded since, on another node.
+func (c *certificates) settleAll() {
+	app := c.care.app.Load()
+	if app == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), settleTimeout)
+	defer cancel()
+	for name, record := range c.log.All() {
+		if !record.Failed.IsZero() && ctx.Err() == nil {
+			c.settle(ctx, app.ctx.Storage(), name)
+		}
+	}
+}
+
+// settleTimeout bounds how long metrics wait for the storage.
+const settleTimeout = time.Second

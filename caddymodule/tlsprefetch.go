@@ -75,7 +75,7 @@ func (c *care) due(ctx context.Context, app *App, tries map[string]try, now time
 			}
 			continue
 		}
-		if c.certs.serves(name) || storedCertificate(ctx, app.ctx.Storage(), name) {
+		if c.certs.serves(name) || !onDemand(app.tls(), name) || storedCertificate(ctx, app.ctx.Storage(), name) {
 			tries[name] = try{app: app, version: version}
 			continue
 		}
@@ -166,7 +166,7 @@ func (c *care) obtainOne(ctx context.Context, app *App, config *tls.Config, name
 	}
 	record, ok := c.certs.log.Get(name)
 	if !ok || !time.Now().Before(record.Next) { // nobody has said why
-		c.certs.failed(name, err)
+		c.certs.failed(app.ctx.Storage(), name, err)
 		record, _ = c.certs.log.Get(name)
 	}
 	c.log().Warn("no certificate in advance", zap.String("name", name), zap.Time("next", record.Next), zap.Error(err))

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -71,6 +72,9 @@ func (s *tlsServer) watch() {
 	}
 }
 
+// leaderLost is how often in a row there is no leader before a certificate is not waited for any more.
+const leaderLost = 3
+
 // errGivenUp ends a handshake.
 var errGivenUp = errors.New("the certificate could not be obtained")
 
@@ -96,12 +100,24 @@ func (c *care) obtain(hello *tls.ClientHelloInfo, name string, next func(*tls.Cl
 		}()
 		a.cert, a.err = next(hello)
 	}()
-	select {
-	case a := <-done:
-		return a.cert, a.err
-	case <-failed:
-		return nil, errGivenUp
+	tick := time.NewTicker(leaderPatience)
+	defer tick.Stop()
+	for lost := 0; lost < leaderLost; {
+		select {
+		case a := <-done:
+			return a.cert, a.err
+		case <-failed:
+			return nil, errGivenUp
+		case <-tick.C:
+			if app := c.app.Load(); app == nil || c.led(app.ctx.Storage()) {
+				lost = 0
+			} else {
+				lost++
+			}
+		}
 	}
+	c.certs.log.Refused(name, time.Now(), errNoLeader.Error(), time.Now(), 0)
+	return nil, errNoLeader
 }
 
 // await has failed closed when a certificate for a name could not be obtained.

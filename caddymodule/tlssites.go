@@ -1,31 +1,29 @@
 package caddymodule
 
 import (
-	"errors"
 	"reflect"
 
-	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddytls"
 	"github.com/caddyserver/certmagic"
 )
 
-// useTLS finds Caddy's TLS app, if there is one. All apps are provisioned.
-func (a *App) useTLS() error {
-	app, err := a.ctx.AppIfConfigured("tls")
-	if errors.Is(err, caddy.ErrNotConfigured) {
-		return nil
+// tls is Caddy's TLS app, or nil if there is none. All apps must be provisioned.
+func (a *App) tls() *caddytls.TLS {
+	if app, err := a.ctx.AppIfConfigured("tls"); err == nil {
+		return app.(*caddytls.TLS)
 	}
-	if err == nil {
-		a.tls = app.(*caddytls.TLS)
-	}
-	return err
+	return nil
 }
 
 // serves tells whether the configuration that runs has a certificate for a name by itself: one that it
 // loads, or one that it obtains without being asked. Domains do not concern such names.
 func (c *certificates) serves(name string) bool {
 	app := c.care.app.Load()
-	if app == nil || app.tls == nil {
+	if app == nil {
+		return false
+	}
+	of := app.tls()
+	if of == nil {
 		return false
 	}
 	for _, cert := range caddytls.AllMatchingCertificates(name) {
@@ -33,7 +31,7 @@ func (c *certificates) serves(name string) bool {
 			return true
 		}
 	}
-	return !onDemand(app.tls, name) && app.tls.HasCertificateForSubject(name)
+	return !onDemand(of, name) && of.HasCertificateForSubject(name)
 }
 
 // isManaged tells certificates that Caddy has obtained from those that it has loaded. Caddy has no
@@ -45,7 +43,7 @@ func isManaged(cert certmagic.Certificate) bool {
 
 // onDemand tells whether Caddy obtains the certificate for a name when a client asks for it.
 func onDemand(app *caddytls.TLS, name string) bool {
-	if app.Automation == nil {
+	if app == nil || app.Automation == nil {
 		return false
 	}
 	for _, policy := range app.Automation.Policies {

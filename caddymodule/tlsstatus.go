@@ -126,6 +126,10 @@ func (a *App) nameStatus(ctx context.Context, name string, d domaintls.Domain, s
 	switch {
 	case err != nil:
 		s.Reason = err.Error()
+	case certs.serves(name):
+		s.Reason = "the configuration of Caddy has a certificate for it by itself"
+	case !onDemand(a.tls(), name):
+		s.Reason = "the configuration of Caddy obtains none on demand: a site for it needs tls { on_demand }"
 	case by != d.Key:
 		s.Reason = "domain " + by.Namespace + "/" + by.Name + " decides about it"
 	}
@@ -134,6 +138,12 @@ func (a *App) nameStatus(ctx context.Context, name string, d domaintls.Domain, s
 		s.Storage = path.Dir(certmagic.StorageKeys.SiteCert(issuer, name))
 	}
 	record, _ := certs.log.Get(name)
+	if leaf != nil && !record.Failed.IsZero() {
+		certs.log.Served(name, leaf) // maybe another node has succeeded
+	} else if leaf == nil && err == nil {
+		certs.learn(ctx, storage, name)
+	}
+	record, _ = certs.log.Get(name)
 	if leaf == nil {
 		leaf = record.Leaf // of an issuer with a storage of its own
 	}

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -252,8 +253,10 @@ func testACME(t *testing.T, n, domains int) {
 		}
 	})
 	t.Run("refused", func(t *testing.T) {
+		var refused atomic.Int64
 		c.acme.Refuse(func(name string) *acme.Problem {
 			if strings.HasPrefix(name, "refused") {
+				refused.Add(1)
 				return &acme.Problem{Type: "urn:ietf:params:acme:error:rateLimited", Status: http.StatusTooManyRequests, Detail: "too many certificates already issued"}
 			}
 			return nil
@@ -261,6 +264,21 @@ func testACME(t *testing.T, n, domains int) {
 		h.domain("refused", map[string]any{"patterns": []string{"refused.test"}})
 		if _, err := h.handshake("refused.test"); err == nil {
 			t.Error("there is a certificate")
+		}
+		if n == 1 { // it remembers
+			c.each((*harness.Caddy).Restart)
+		}
+		orders := refused.Load()
+		for i, other := range c.all { // they have learned of it, and do not try too
+			if _, err := other.handshake("refused.test"); err == nil {
+				t.Errorf("node %d has a certificate", i)
+			}
+			if got := other.status("default/refused").Names[0]; !strings.Contains(got.Error, "too many certificates already issued") {
+				t.Errorf("the status at node %d is %+v", i, got)
+			}
+		}
+		if after := refused.Load(); orders == 0 || after != orders {
+			t.Errorf("there were %d orders, and %d when other nodes were asked", orders, after)
 		}
 		got := h.status("default/refused").Names[0]
 		if got.Source != "none" || !strings.Contains(got.Error, "too many certificates already issued") || got.ErrorType != "urn:ietf:params:acme:error:rateLimited" || got.NextTry == nil || got.ErrorTime == nil {
@@ -272,8 +290,13 @@ func testACME(t *testing.T, n, domains int) {
 		}
 		h.domain("refused", map[string]any{"patterns": []string{"refused.test"}, "tags": []string{"again"}})
 		c.served("refused.test")
-		if got := h.status("default/refused").Names[0]; got.Source != "issued" || got.Error != "" || got.NextTry != nil {
-			t.Errorf("the status is %+v", got)
+		for i, h := range c.all {
+			if a, err := harness.Get(h.Admin + "/dgate/metrics"); err != nil || strings.Contains(a.Body, `dgate_domain_certificate_failing{domain="refused"`) {
+				t.Errorf("it is still failing at node %d: %v", i, err)
+			}
+			if got := h.status("default/refused").Names[0]; got.Source != "issued" || got.Error != "" || got.NextTry != nil {
+				t.Errorf("the status at node %d is %+v", i, got)
+			}
 		}
 	})
 	t.Run("nobody there", func(t *testing.T) {

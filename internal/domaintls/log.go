@@ -24,7 +24,8 @@ type Record struct {
 	// Next is when it is tried again, at the earliest; zero if nothing stands against it.
 	Next time.Time
 
-	version uint64 // of the domain that it has failed for
+	// Version is that of the domain that it has failed for.
+	Version uint64
 }
 
 // Log keeps a record for each name. Its methods may be called from several goroutines.
@@ -91,7 +92,8 @@ func (l *Log) Obtained(name string) {
 	l.change(name, func(r *Record) { *r = Record{Leaf: r.Leaf} })
 }
 
-// Served notes the certificate that a handshake got.
+// Served notes the certificate that a handshake got, or that is in storage. One that is not that from
+// before ends a failure: another node has obtained it.
 func (l *Log) Served(name string, leaf *x509.Certificate) {
 	l.mu.RLock()
 	known := l.records[name].Leaf
@@ -99,36 +101,66 @@ func (l *Log) Served(name string, leaf *x509.Certificate) {
 	if leaf == nil || known == leaf {
 		return
 	}
-	l.change(name, func(r *Record) { r.Leaf = leaf })
+	l.change(name, func(r *Record) {
+		if r.Leaf == nil || leaf.NotAfter.After(r.Leaf.NotAfter) {
+			*r = Record{Obtaining: r.Obtaining}
+		}
+		r.Leaf = leaf
+	})
 }
 
-// How long to wait after a failure: longer each time. It is not tried more than five times in the first
-// hour, which is what Let's Encrypt allows.
-const (
-	firstRetry = 2 * time.Minute
-	lastRetry  = 6 * time.Hour
-)
+// retryPauses are how long to wait after each failure in a row. An attempt can be two failures for
+// Let's Encrypt, one for each kind of challenge; it allows five for a name at once, and one more every
+// twelve minutes.
+var retryPauses = [...]time.Duration{
+	2 * time.Minute, 15 * time.Minute, 30 * time.Minute, time.Hour, 2 * time.Hour, 4 * time.Hour, 6 * time.Hour,
+}
 
-// Failed notes that no certificate could be obtained for a name, while its domain had a version.
-func (l *Log) Failed(name string, now time.Time, problem, kind string, version uint64) {
+// Failed notes that no certificate could be obtained for a name, while its domain had a version, and
+// gives the record.
+func (l *Log) Failed(name string, now time.Time, problem, kind string, version uint64) (record Record) {
 	l.change(name, func(r *Record) {
-		r.Obtaining, r.Failed, r.Problem, r.Type, r.version = time.Time{}, now, problem, kind, version
-		r.Next = now.Add(min(firstRetry<<min(r.Failures, 16), lastRetry))
+		r.Obtaining, r.Failed, r.Problem, r.Type, r.Version = time.Time{}, now, problem, kind, version
+		r.Next = now.Add(retryPauses[min(r.Failures, len(retryPauses)-1)])
 		r.Failures++
+		record = *r
+	})
+	return record
+}
+
+// Learn takes a failure over that another node has noted, or this one before it was started, if it is
+// later than what is known.
+func (l *Log) Learn(name string, other Record) {
+	l.change(name, func(r *Record) {
+		if other.Failed.After(r.Failed) {
+			other.Leaf, other.Obtaining = r.Leaf, r.Obtaining
+			*r = other
+		}
 	})
 }
 
 // Refused notes that a certificate was not even asked for, until then.
 func (l *Log) Refused(name string, now time.Time, problem string, until time.Time, version uint64) {
 	l.change(name, func(r *Record) {
-		r.Obtaining, r.Failed, r.Problem, r.Type, r.version = time.Time{}, now, problem, "", version
+		r.Obtaining, r.Failed, r.Problem, r.Type, r.Version = time.Time{}, now, problem, "", version
 		r.Next = until
 	})
+}
+
+// Reconsider forgets what no issuer has said: another configuration may have ended the cause.
+func (l *Log) Reconsider() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for name, r := range l.records {
+		if r.Type == "" && !r.Next.IsZero() {
+			l.records[name] = Record{Leaf: r.Leaf, Obtaining: r.Obtaining}
+		}
+	}
 }
 
 // Waits tells that it is too early to try again, and why the last attempt has failed. A change of the
 // domain, which has another version then, lets it be tried at once.
 func (l *Log) Waits(name string, now time.Time, version uint64) (Record, bool) {
 	r, _ := l.Get(name)
-	return r, r.version == version && now.Before(r.Next)
+	return r, r.Version == version && now.Before(r.Next)
 }
