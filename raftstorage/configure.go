@@ -104,7 +104,7 @@ func (s *store) configure(c *Cluster) error {
 		err = errors.Join(err, trust(s.place.cred, old)) // also the secrets
 	}
 	if err != nil {
-		s.revive()
+		s.revive(err)
 	}
 	return err
 }
@@ -232,13 +232,13 @@ func (s *store) restart(between func() error) error {
 	}
 	defer s.configuring.Unlock()
 	if err := s.stopMember(); err != nil {
+		s.revive(err)
 		return err
 	}
 	err := between()
 	if failed := s.start(s.cluster.Load(), s.place); failed != nil {
 		err = errors.Join(err, failed)
-		s.broken(failed)
-		s.revive()
+		s.revive(failed)
 	}
 	return err
 }
@@ -255,9 +255,13 @@ func (s *store) broken(err error) {
 	s.standstill.Store(&why)
 }
 
-// revive starts raft again, however often it takes, if what was to start it has failed.
-func (s *store) revive() {
-	if s.runs() || s.members.isReplaced() || !s.reviving.CompareAndSwap(false, true) {
+// revive starts raft again, however often that takes, if it does not run because of an error.
+func (s *store) revive(err error) {
+	if s.runs() || s.members.isReplaced() {
+		return
+	}
+	s.broken(err)
+	if !s.reviving.CompareAndSwap(false, true) {
 		return
 	}
 	s.later(func() {

@@ -116,6 +116,8 @@ func TestPromiseIsAskedForAgain(t *testing.T) {
 	c.openAll(0)
 	c.voters(3)
 	leader, other := c.nodes[c.leads()].store, c.nodes[c.follower()].store
+	c.same()
+	c.settled(0)
 	p := proposal{Cluster: leader.db.ClusterID(), Proposer: string(leader.id()), Number: 1}
 	if err := leader.call(t.Context(), other.advertised(), "promise", p, nil); err != nil {
 		t.Errorf("the same cluster: %v", err)

@@ -190,9 +190,10 @@ func TestFarBehind(t *testing.T) {
 	must(t, c.nodes[l].Snapshot())
 	c.open(f)
 	c.same()
-	if st := c.nodes[f].Status(); st.SnapshotIndex < 50 || st.ClusterID != c.nodes[l].Status().ClusterID {
-		t.Errorf("%+v", st)
-	}
+	c.eventually("have the snapshot", func() bool {
+		st := c.nodes[f].Status()
+		return st.SnapshotIndex >= 50 && st.ClusterID == c.nodes[l].Status().ClusterID
+	})
 	stop(t, c.nodes[f])
 	c.open(f)
 	write(t, c.nodes[f], service("after", "http://a"))
