@@ -154,29 +154,7 @@ func (t *network) AppendEntriesPipeline(id raft.ServerID, target raft.ServerAddr
 	if err != nil {
 		return nil, err
 	}
-	return &pipeline{p, t, id, target}, nil
-}
-
-// pipeline is raft's, with the same rules as single requests.
-type pipeline struct {
-	raft.AppendPipeline
-	t      *network
-	id     raft.ServerID
-	target raft.ServerAddress
-}
-
-// AppendEntries implements raft.AppendPipeline.
-func (p *pipeline) AppendEntries(args *raft.AppendEntriesRequest, resp *raft.AppendEntriesResponse) (raft.AppendFuture, error) {
-	if err := p.t.stalled(); err != nil {
-		return nil, err
-	}
-	// One that has moved is found when its connection breaks. An error now would have raft log the
-	// server while its main goroutine writes the new address to it, and it takes no lock for that.
-	if _, err := p.t.to(p.id, p.target); err != nil {
-		return nil, err
-	}
-	shorten(args)
-	return p.AppendPipeline.AppendEntries(args, resp)
+	return newPipeline(p, t, id, target), nil
 }
 
 // RequestVote implements raft.Transport.
