@@ -18,8 +18,8 @@ import (
 // maxLockName bounds the name of a lock, in bytes.
 const maxLockName = 1 << 10
 
-// errUnlocked is why the context of a lock ends that was given back.
-var errUnlocked = errors.New("the lock was given back")
+// ErrUnlocked is the cause of the context of a lock that was given back. Others mean that it was lost.
+var ErrUnlocked = errors.New("the lock was given back")
 
 // Lock is a lock that this node holds. Its methods may be called from several goroutines.
 type Lock struct {
@@ -73,7 +73,7 @@ func (k *Lock) Unlock(ctx context.Context) error {
 		err = fmt.Errorf("unlock %s: %w", k.Name, err)
 	}
 	k.session.forget(k.attempt)
-	k.cancel(errUnlocked)
+	k.cancel(ErrUnlocked)
 	k.leave()
 	return err
 }

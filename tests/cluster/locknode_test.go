@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -99,6 +100,10 @@ func (s *lockServer) unlock(w http.ResponseWriter, r *http.Request) {
 	}
 	if err := lock.Unlock(r.Context()); err != nil {
 		answerError(w, err)
+		return
+	}
+	if !errors.Is(context.Cause(lock.Context()), raftstorage.ErrUnlocked) {
+		http.Error(w, "it was lost before", http.StatusGone) // until its session ends, nobody has it
 	}
 }
 
