@@ -46,7 +46,7 @@ var ErrNoStore = refuse(http.StatusServiceUnavailable, resource.Internal,
 func activeApp() (App, error) {
 	ctx := caddy.ActiveContext()
 	if ctx.Context == nil { // the admin endpoint is there before the first config runs
-		return nil, refuse(http.StatusServiceUnavailable, resource.NoLeader, "Caddy is still starting; try again")
+		return nil, refuse(http.StatusServiceUnavailable, resource.NoLeader, "Caddy is still starting, which takes a node that joins a cluster some seconds; try again")
 	}
 	found, err := ctx.AppIfConfigured("dgate")
 	if errors.Is(err, caddy.ErrNotConfigured) || err == nil && found == nil {

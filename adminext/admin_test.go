@@ -39,7 +39,7 @@ func TestStarting(t *testing.T) {
 		w := httptest.NewRecorder()
 		mounted(t).ServeHTTP(w, httptest.NewRequest("GET", path, nil))
 		got := readError(t, answer{status: w.Code, body: w.Body.String()})
-		if w.Code != 503 || got.Error != "Caddy is still starting; try again" || w.Header().Get("Retry-After") == "" {
+		if w.Code != 503 || got.Error != "Caddy is still starting, which takes a node that joins a cluster some seconds; try again" || w.Header().Get("Retry-After") == "" {
 			t.Errorf("%s: %d %s %v", path, w.Code, w.Body, w.Header())
 		}
 	}

@@ -56,7 +56,7 @@ func nextOfApart(s Status) []string {
 	}
 	todo := []string{}
 	for _, m := range found {
-		todo = append(todo, fmt.Sprintf("%s is there, but %s; %s", called(m), m.Apart, kept))
+		todo = append(todo, fmt.Sprintf("%s is there and does not count: %s; %s", called(m), m.Apart, kept))
 	}
 	if len(todo) == 0 && s.Apart != "" {
 		todo = append(todo, s.Apart)

@@ -187,7 +187,7 @@ func TestNext(t *testing.T) {
 			third, other := second, gone
 			third.ID, third.Name, other.Apart, other.Problem = "d", "four", "it has another secret (option secret)", "x"
 			s.Members = append(s.Members, third, other)
-		}), []string{"three (10.0.0.3:7373) is there, but it has another secret (option secret); nobody is lost, so neither remove nor recover"}},
+		}), []string{"three (10.0.0.3:7373) is there and does not count: it has another secret (option secret); nobody is lost, so neither remove nor recover"}},
 		"another secret here": {with(func(s *adminext.Status) {
 			other := gone
 			other.Apart, s.Leader, s.Apart = "they have another secret (option secret)", "", "server c: that"

@@ -89,7 +89,7 @@ func nextOfCluster(s Status) []string {
 			add("%s is %d entries behind: see whether its disk and the network to it are fast enough", name, m.Lag)
 		}
 		if !m.Self && m.Storage != "" && m.Storage != storageOK {
-			add("%s: its storage fails: %s", name, m.Storage)
+			add("%s: its storage fails: %s", name, strings.TrimPrefix(m.Storage, "the storage of this node fails: "))
 		}
 	}
 	todo = append(todo, sameNames(s)...)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -49,7 +50,7 @@ func (c candidate) problemBut(level int, steady time.Duration) string {
 	case c.apart != "":
 		return c.apart
 	case c.storage != "":
-		return "it gets no vote while its storage fails: " + c.storage
+		return "it gets no vote while its storage fails: " + strings.TrimPrefix(c.storage, "the storage of this node fails: ")
 	case c.contact == 0:
 		return "it does not follow the leader"
 	case !c.dialled:
