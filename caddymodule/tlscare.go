@@ -28,7 +28,8 @@ type care struct {
 	locks locks
 	log   func() *zap.Logger
 	app   atomic.Pointer[App] // of the newest configuration that has started; nil if there is none
-	began chan struct{}       // has a value when there is another app
+	began chan struct{}       // has a value when there is another app, for watch
+	again chan struct{}       // likewise, for prefetch
 	moved chan struct{}       // has a value when domains have changed
 	wg    sync.WaitGroup
 
@@ -40,7 +41,7 @@ type care struct {
 
 func newCare(certs *certificates, locks locks, log func() *zap.Logger) *care {
 	return &care{
-		certs: certs, locks: locks, log: log, began: make(chan struct{}, 1), moved: make(chan struct{}, 1),
+		certs: certs, locks: locks, log: log, began: make(chan struct{}, 1), again: make(chan struct{}, 1), moved: make(chan struct{}, 1),
 		warned: map[resource.Key]time.Time{}, waiting: map[string][]chan struct{}{},
 	}
 }
@@ -48,9 +49,11 @@ func newCare(certs *certificates, locks locks, log func() *zap.Logger) *care {
 // use makes what follows happen for a configuration.
 func (c *care) use(app *App) {
 	c.app.Store(app)
-	select {
-	case c.began <- struct{}{}:
-	default:
+	for _, wake := range []chan struct{}{c.began, c.again} {
+		select {
+		case wake <- struct{}{}:
+		default:
+		}
 	}
 }
 

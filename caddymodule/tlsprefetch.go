@@ -34,6 +34,7 @@ func (c *care) prefetch(ctx context.Context) {
 		select {
 		case <-timer.C:
 		case <-c.certs.News():
+		case <-c.again:
 		case <-ctx.Done():
 			return
 		}

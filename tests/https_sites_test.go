@@ -169,3 +169,33 @@ func TestHTTPSOwnAfterIssued(t *testing.T) {
 		})
 	}
 }
+
+// What was refused because of the configuration is tried again with another one.
+func TestHTTPSReloadEndsRefusals(t *testing.T) {
+	t.Parallel()
+	limited := strings.Replace(httpsOptions, "per_namespace 5", "per_namespace 1", 1)
+	h := startHTTPS(t, limited+httpsSite)
+	h.domain("a", map[string]any{"patterns": []string{"first.test", "second.test"}})
+	h.certificate("first.test", "issued")
+	h.certificate("second.test", "")
+	h.reload(httpsOptions + httpsSite)
+	if err := harness.Await(func() error { _, err := h.handshake("second.test"); return err }); err != nil {
+		t.Errorf("with another limit: %v", err)
+	}
+
+	h.reload(httpsOptions + siteFor(internalSite, "site.test"))
+	h.domain("b", map[string]any{"patterns": []string{"third.test"}, "prefetch": true})
+	err := harness.Await(func() error {
+		if got := h.status("default/b").Names[0]; !strings.Contains(got.Reason, "none on demand") || got.NextTry != nil {
+			return fmt.Errorf("the status is %+v", got)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	h.reload(httpsOptions + httpsSite)
+	if err := h.AwaitLog(`obtained a certificate in advance.*"third.test"`); err != nil {
+		t.Error(err)
+	}
+}
