@@ -5,7 +5,9 @@ import (
 	"encoding/pem"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/dgate-io/caddy-dgate/internal/resource/resourcetest"
 	"github.com/dgate-io/caddy-dgate/tests/harness"
@@ -198,4 +200,59 @@ func TestHTTPSReloadEndsRefusals(t *testing.T) {
 	if err := h.AwaitLog(`obtained a certificate in advance.*"third.test"`); err != nil {
 		t.Error(err)
 	}
+}
+
+// Without a leader a client that asks for a new name is refused soon, and the status says why. Names with
+// a certificate go on.
+func TestHTTPSWithoutQuorum(t *testing.T) {
+	t.Parallel()
+	options := strings.Replace(httpsOptions, "\tdgate {\n", `	storage dgate
+	dgate {
+		cluster {
+			secret "the secret of these tests"
+			listen {$RAFT_ADDR}
+			join {$MEMBERS}
+			expect 3
+		}
+`, 1)
+	var nodes []*https
+	var members []string
+	for range 3 {
+		c := harness.New(t, options+httpsSite)
+		nodes, members = append(nodes, &https{c, t}), append(members, c.Raft)
+	}
+	var starting sync.WaitGroup
+	for _, h := range nodes {
+		h.Setenv("MEMBERS", strings.Join(members, " "))
+		starting.Go(func() {
+			if err := h.Start(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	if starting.Wait(); t.Failed() {
+		t.FailNow()
+	}
+	h := nodes[0]
+	h.put("namespace/default", `{}`)
+	h.domain("a", map[string]any{"patterns": []string{"old.test", "new.test"}})
+	h.certificate("old.test", "issued")
+	for _, other := range nodes[1:] {
+		if err := other.Kill(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	began := time.Now()
+	h.certificate("new.test", "")
+	if took := time.Since(began); took > 20*time.Second {
+		t.Errorf("a client has waited for %v", took)
+	}
+	var got []string
+	for _, name := range h.status("default/a").Names {
+		got = append(got, name.Source+" "+name.Error)
+	}
+	if fmt.Sprint(got) != "[issued  none waiting for the cluster to have a leader: certificates are in its store]" {
+		t.Errorf("the status is %q", got)
+	}
+	h.certificate("old.test", "issued")
 }
