@@ -25,6 +25,24 @@ type leadership struct {
 	mu      sync.Mutex
 	now     leader
 	changed chan struct{} // closed and replaced at every change; nil when nobody waits
+	ended   bool
+}
+
+// end ends all waiting for a leader: this node is being closed.
+func (l *leadership) end() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.ended = true
+	if l.changed != nil {
+		close(l.changed)
+		l.changed = nil
+	}
+}
+
+func (l *leadership) hasEnded() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.ended
 }
 
 func (l *leadership) set(now leader) {
@@ -50,12 +68,15 @@ func (l *leadership) get() (leader, <-chan struct{}) {
 	return l.now, l.changed
 }
 
-// wait blocks until somebody leads or ctx is done.
+// wait blocks until somebody leads, ctx is done or this node is closed.
 func (l *leadership) wait(ctx context.Context) (leader, error) {
 	for {
 		now, changed := l.get()
 		if now.known() {
 			return now, nil
+		}
+		if l.hasEnded() {
+			return leader{}, ErrClosed
 		}
 		select {
 		case <-changed:

@@ -161,6 +161,7 @@ func (s *store) close() error {
 	var errs []error
 	stopped := true
 	s.stopOnce.Do(func() { close(s.stop) })
+	s.leading.end()
 	s.configuring.Lock() // for good: nothing is started any more
 	if m := s.member.Load(); m != nil {
 		if err := m.end(); err != nil {
