@@ -12,10 +12,9 @@ import (
 
 // Bounds of what is sent to other members.
 const (
-	maxAppendBytes = 4 << 20 // of entries in one request; raft itself only counts them
-	maxSending     = 4       // snapshots at the same time
-	raftTimeout    = 10 * time.Second
-	raftConns      = 3 // kept per member
+	maxSending  = 4 // snapshots at the same time
+	raftTimeout = 10 * time.Second
+	raftConns   = 3 // kept per member
 )
 
 // network is raft's transport between nodes. It finds members where they say that they are, keeps
@@ -29,6 +28,7 @@ type network struct {
 	link      func(address string) error // for tests
 	sending   chan struct{}
 	returns   returns
+	rooms     rooms
 	done      <-chan struct{} // closed when the member ends
 }
 
@@ -128,20 +128,10 @@ func (t *network) append(id raft.ServerID, target raft.ServerAddress, args *raft
 	if err != nil {
 		return err
 	}
-	shorten(args)
-	return t.NetworkTransport.AppendEntries(id, target, args, resp)
-}
-
-// shorten leaves off entries that are too much for one request. Raft goes on from what was sent.
-func shorten(args *raft.AppendEntriesRequest) {
-	size := 0
-	for i, e := range args.Entries {
-		size += len(e.Data) + len(e.Extensions)
-		if size > maxAppendBytes && i > 0 {
-			args.Entries = args.Entries[:i]
-			return
-		}
-	}
+	sent := shorten(args, t.rooms.of(id))
+	err = t.NetworkTransport.AppendEntries(id, target, args, resp)
+	t.rooms.learn(id, sent, err)
+	return err
 }
 
 // AppendEntriesPipeline implements raft.Transport.

@@ -31,7 +31,9 @@ func (p *pipeline) forward() {
 	for {
 		select {
 		case answer := <-p.AppendPipeline.Consumer():
-			failed := answer.Error() != nil || !answer.Response().Success
+			err := answer.Error()
+			failed := err != nil || !answer.Response().Success
+			p.t.rooms.learn(p.id, bytesOf(answer.Request()), err)
 			select {
 			case p.answers <- answer:
 			case <-p.closed:
@@ -45,6 +47,14 @@ func (p *pipeline) forward() {
 			return
 		}
 	}
+}
+
+// bytesOf is how much a request sends.
+func bytesOf(args *raft.AppendEntriesRequest) (size int) {
+	for _, e := range args.Entries {
+		size += len(e.Data) + len(e.Extensions)
+	}
+	return size
 }
 
 // Consumer implements raft.AppendPipeline.
@@ -66,6 +76,10 @@ func (p *pipeline) AppendEntries(args *raft.AppendEntriesRequest, resp *raft.App
 	if _, err := p.t.to(p.id, p.target); err != nil {
 		return nil, err
 	}
-	shorten(args)
-	return p.AppendPipeline.AppendEntries(args, resp)
+	sent := shorten(args, p.t.rooms.of(p.id))
+	future, err := p.AppendPipeline.AppendEntries(args, resp)
+	if err != nil {
+		p.t.rooms.learn(p.id, sent, err)
+	}
+	return future, err
 }

@@ -100,30 +100,6 @@ func TestSlowLink(t *testing.T) {
 	c.same()
 }
 
-func TestShorten(t *testing.T) {
-	entry := func(size int) *raft.Log { return &raft.Log{Data: make([]byte, size)} }
-	for name, tt := range map[string]struct {
-		sizes []int
-		want  int
-	}{
-		"nothing":           {nil, 0},
-		"small ones":        {[]int{1, 2, 3}, 3},
-		"one is too large":  {[]int{maxAppendBytes + 1}, 1},
-		"a large one first": {[]int{maxAppendBytes + 1, 1}, 1},
-		"too many":          {[]int{maxAppendBytes / 2, maxAppendBytes / 2, 1}, 2},
-	} {
-		t.Run(name, func(t *testing.T) {
-			args := &raft.AppendEntriesRequest{}
-			for _, size := range tt.sizes {
-				args.Entries = append(args.Entries, entry(size))
-			}
-			if shorten(args); len(args.Entries) != tt.want {
-				t.Errorf("%d entries", len(args.Entries))
-			}
-		})
-	}
-}
-
 // TestStall has the disk of the leader hang: another one leads, and the first comes back.
 func TestStall(t *testing.T) {
 	t.Parallel()
