@@ -296,13 +296,20 @@ var dns struct { //nolint:gochecknoglobals // as it says
 // startDNS starts it, when it is first needed, for as long as the process runs.
 func startDNS() (*challtestsrv.ChallSrv, string, error) {
 	dns.once.Do(func() {
-		conn, err := net.ListenPacket("udp", "127.0.0.1:0") //nolint:noctx // only to find a port
-		if err != nil {
-			dns.err = err
-			return
+		for range 100 { // until a port is free for both protocols, of which TCP has more users
+			taken, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // only to find a port
+			if err != nil {
+				dns.err = err
+				return
+			}
+			dns.address = taken.Addr().String()
+			conn, err := net.ListenPacket("udp", dns.address) //nolint:noctx // likewise
+			_ = taken.Close()
+			if err == nil {
+				_ = conn.Close()
+				break
+			}
 		}
-		dns.address = conn.LocalAddr().String()
-		_ = conn.Close()
 		dns.server, dns.err = challtestsrv.New(challtestsrv.Config{Log: log.New(io.Discard, "", 0), DNSAddrs: []string{dns.address}})
 		if dns.err == nil {
 			dns.server.SetDefaultDNSIPv4("127.0.0.1")
