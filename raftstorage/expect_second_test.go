@@ -118,6 +118,7 @@ func TestPromiseIsAskedForAgain(t *testing.T) {
 	leader, other := c.nodes[c.leads()].store, c.nodes[c.follower()].store
 	c.same()
 	c.settled(0)
+	c.eventually("have a name", func() bool { return leader.db.ClusterID() != "" })
 	p := proposal{Cluster: leader.db.ClusterID(), Proposer: string(leader.id()), Number: 1}
 	if err := leader.call(t.Context(), other.advertised(), "promise", p, nil); err != nil {
 		t.Errorf("the same cluster: %v", err)
