@@ -104,8 +104,10 @@ func (g *gateway) reloadUnderLoad(upstream string, rounds int) {
 		case (err != nil) != bad:
 			g.t.Errorf("round %d, refused: %t, want %t: %v", round, err != nil, bad, err)
 		case !bad:
-			if e := g.echo(harness.Request{URL: "/plain"}); e.Headers["X-Dgate-Tags"] != tag {
-				g.t.Errorf("round %d is not in use: %v", round, e.Headers)
+			var answer *harness.Answer
+			err := insist(nil, func() (err error) { answer, err = harness.Get(g.Site + "/plain"); return err })
+			if err != nil || !strings.Contains(answer.Body, fmt.Sprintf("%q", tag)) {
+				g.t.Errorf("round %d is not in use: %v, %v", round, answer, err)
 			}
 		}
 	}
