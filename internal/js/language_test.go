@@ -51,7 +51,7 @@ func TestLanguage(t *testing.T) {
 		"join of a cycle":       {`const a = [1]; a.push(a, 2); return a.join() + "|" + a.join()`, "1,,2|1,,2"},
 		"fill and from":         {`return [Array(3).fill(7).join(), [1, 2, 3].fill(0, 1, 2).join(), Array.from("abc", x => x + x).join(), Array.from({ length: 2 }, (_, i) => i).join(), Array.from(new Set([1, 1])).join()].join("|")`, "7,7,7|1,0,3|aa,bb,cc|0,1|1"},
 		"replace":               {`return ["aXbX".replace("X", "-"), "aXbX".replaceAll("X", "$&$&"), "abc".replace(/b/g, m => m.toUpperCase()), "2024-01".replace(/(\d+)-(\d+)/, "$2/$1"), "a".replace("b")].join("|")`, "a-bX|aXXbXX|aBc|01/2024|a"},
-		"large replace":         {`return "ab".repeat(5000).replace(/a/g, "x".repeat(100)).length + "ab".repeat(50000).replaceAll("zz", "x".repeat(100000)).length`, "605000"},
+		"large replace":         {`return "ab".repeat(1000).replace(/a/g, "x".repeat(100)).length + "ab".repeat(50000).replaceAll("zz", "x".repeat(100000)).length`, "201000"},
 		"names":                 {`return ["".repeat.name, "".padEnd.length, [].join.name, Array.from.length, "".replaceAll.name].join()`, "repeat,1,join,1,replaceAll"},
 		"enumerable":            {`const k = []; for (const x in "a") k.push(x); for (const x in []) k.push(x); for (const x in globalThis) k.push(x); return k.join()`, "0"},
 		"generators as hooks":   {`return [...(function* () { yield* [1, 2] })()].length`, "2"},
